@@ -1,0 +1,202 @@
+//! The settings, as the program needs them: checked, typed, and complete.
+//!
+//! [`load()`] lays four sources over each other: the built-in defaults, the file, the environment, the flags. Each
+//! later one wins, setting by setting. What a newcomer would get wrong: every value that was *given* is checked, also
+//! one that a later source overrides, and all that is wrong is told at once ([`Problems`]) rather than the first fault.
+//! For that reason no deserializer reads the file; `setting` is a table of all settings which file, environment, flags,
+//! printing and documentation share. A new setting is a field here, its default in `defaults`, and a row there.
+//!
+//! ```
+//! use chathub_gateway::config::{Arguments, load};
+//!
+//! let environment = [("CHATHUB_GATEWAY__CACHE__OPERATORS_TTL".into(), "30s".into())];
+//! let config = load(&Arguments::default(), environment, |path| std::fs::read_to_string(path))?;
+//! assert_eq!(config.cache.operators_ttl.as_secs(), 30);
+//! # Ok::<(), chathub_gateway::config::Problems>(())
+//! ```
+
+mod address;
+mod arguments;
+mod defaults;
+mod field;
+mod file;
+mod kind;
+mod load;
+mod print;
+mod problem;
+mod rate;
+mod raw;
+mod rule;
+mod setting;
+mod suggestion;
+#[cfg(test)]
+mod tests;
+mod unit;
+mod word;
+
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use arguments::{Arguments, Command};
+pub use load::load;
+pub use print::reference;
+pub use problem::{Place, Problem, Problems};
+pub use rate::{Per, Rate};
+pub use word::{Format, Level, Mode};
+
+/// The default settings as a commented file, to start one's own from. It has the same effect as no file at all.
+pub const DEFAULT_FILE: &str = include_str!("config/default.toml");
+
+/// Everything that can be set. It holds no secret: a password in the upstream's URL is refused, the administrators'
+/// token is named by its file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Config {
+    /// The clients' listener.
+    pub server: Server,
+    /// The operators' listener.
+    pub admin: Admin,
+    /// The way to ChatHub.
+    pub upstream: Upstream,
+    /// What is kept of ChatHub's answers.
+    pub cache: Cache,
+    /// How often a credential may ask upstream.
+    pub throttle: Throttle,
+    /// What is told about the work.
+    pub log: Log,
+}
+
+/// The clients' listener, and what it lets one client cost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    /// Where clients connect. Port 0 takes any free one. Default `127.0.0.1:2428`: CHAT on a telephone keypad, and
+    /// loopback since a sidecar serves its own pod only.
+    pub listen: SocketAddr,
+    /// Threads that serve requests, 1 to 1024. Absent, the default, means one for each available core.
+    pub workers: Option<NonZeroUsize>,
+    /// Connections that may be open at once, 1 to 1 000 000; more wait to be accepted. Default 10 000, far above
+    /// what a few services open.
+    pub max_connections: usize,
+    /// Bytes of a request's line and fields together, 1 KiB to 1 MiB. Default 32 KiB, the limit of Kestrel.
+    pub max_head: usize,
+    /// Fields of a request, 1 to 1000. Default 100, the limit of Kestrel.
+    pub max_fields: usize,
+    /// Bytes of a request's target, 256 B to 64 KiB. Default 8 KiB (RFC 9110 §4.1 recommends no less than 8000).
+    pub max_target: usize,
+    /// Bytes of a request's content, up to 1 GiB; zero refuses all content. Default 32 MiB, above the 30 000 000 bytes
+    /// of Kestrel, so that the upstream stays the one who refuses.
+    pub max_body: usize,
+    /// How long a request's line and fields may take to arrive, 1 ms to 1 h. Default 10 s: a slow client holds a
+    /// connection no longer.
+    pub head_timeout: Duration,
+    /// How long a connection may stay without a request, 1 ms to 1 h. Default 120 s, near the 130 s of Kestrel.
+    pub idle_timeout: Duration,
+    /// How long a request's content may pause, 1 ms to 1 h. Default 30 s.
+    pub body_timeout: Duration,
+    /// How long connections are still accepted after readiness has fallen, up to 5 min; zero stops accepting at once.
+    /// Default 0 s: a sidecar has no balancer that must notice first.
+    pub drain_delay: Duration,
+    /// When, counted from the signal to stop, the connections still open are cut: 1 ms to 1 h and longer than
+    /// `drain_delay`. Default 25 s, within the 30 s of grace that Kubernetes gives.
+    pub drain_deadline: Duration,
+}
+
+/// The operators' listener: metrics, health, purge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admin {
+    /// Where operators connect; it may not collide with `server.listen`. Port 0 takes any free one. Default
+    /// `127.0.0.1:2429`, the clients' port and one.
+    pub listen: SocketAddr,
+    /// The file that holds the bearer secret of those who may purge from elsewhere than loopback. Absent, the default,
+    /// means that only loopback may.
+    pub token_file: Option<PathBuf>,
+}
+
+/// The way to ChatHub.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Upstream {
+    /// Scheme, host and perhaps port of ChatHub: `http` or `https`, no user, no path, no query. Default
+    /// `https://chatapi.smsbat.com`, the published address.
+    pub url: http::Uri,
+    /// How long TCP and TLS may take to connect, 1 ms to 1 h. Default 5 s: time for two more SYNs,
+    /// which TCP sends after 1 s and 3 s.
+    pub connect_timeout: Duration,
+    /// How long an answer's head may keep us waiting after the request was sent, 1 ms to 1 h. Default 30 s.
+    pub head_timeout: Duration,
+    /// How long an answer's content may pause, 1 ms to 1 h. Default 60 s.
+    pub idle_timeout: Duration,
+    /// How long the whole exchange of a buffered route may take, 1 ms to 1 h; streams have no such limit. Default 60 s.
+    pub total_timeout: Duration,
+    /// How long an unused connection is kept, 1 ms to 1 h. Default 55 s, well below the 2 min after which Kestrel and
+    /// what stands before it close theirs: who closes later meets resets.
+    pub pool_idle_timeout: Duration,
+    /// Unused connections that are kept, up to 10 000; zero keeps none. Default 64.
+    pub pool_max_idle: usize,
+    /// Reads that may be retried on a connection that died before an answer, in percent of requests, 0 to 100; zero
+    /// retries none. Default 20: enough for a restart of the upstream, too few to double the load of a broken one.
+    pub retry_percent: u8,
+}
+
+/// What is kept of ChatHub's answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cache {
+    /// How long a list of operators is fresh, up to 24 h; zero does not cache them. Default 60 s, the sample on the
+    /// published page of operators.
+    pub operators_ttl: Duration,
+    /// How long the list of organizations is fresh, up to 24 h; zero does not cache it. Default 300 s, the sample on
+    /// the published page of organizations.
+    pub organizations_ttl: Duration,
+    /// Bytes of all stored answers together, up to 1 TiB; zero stores nothing. Default 64 MiB: thousands of lists.
+    pub capacity: u64,
+    /// Bytes of one answer that is stored, 1 B to 1 GiB and at most `capacity`; a larger one passes unstored. Default
+    /// 8 MiB, so that eight of the largest fit.
+    pub max_body: usize,
+    /// Bytes of a synchronize request that are read to learn its organizations, up to 1 GiB; beyond it, and always
+    /// with zero, every list is dropped. Default 1 MiB, some thousand operators.
+    pub max_inspect: usize,
+    /// How long nothing is stored of the lists that a write of unknown outcome may still change, up to 1 h; zero holds
+    /// such a write to be done when it ends. Default 5 s.
+    pub quarantine: Duration,
+}
+
+/// How often a credential may ask upstream. Hits cost nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Throttle {
+    /// Whether the quotas bind. Default `enforce`.
+    pub mode: Mode,
+    /// How long a request over quota may wait for its turn, up to 1 h; zero refuses it at once. Default 15 s: a
+    /// client with 30 s of patience still gets its answer.
+    pub max_wait: Duration,
+    /// Credentials that are told apart at once, 1 to 10 000 000. Default 100 000.
+    pub max_credentials: usize,
+    /// Operator and organization lists, synchronize, status. Default 5/s, burst 5: the published page's sample.
+    pub operator: Quota,
+    /// Company logins, by the peer's address. Default 1/s, burst 5: the authentication page's sample.
+    pub login: Quota,
+    /// All else. Default 50/s, burst 25: the rate-limit page allows 50/s with no second above 75.
+    pub other: Quota,
+}
+
+/// One class's allowance for each credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// What may go upstream in the long run, at most 1 000 000/s.
+    pub rate: Rate,
+    /// What may go upstream at once after a rest, 1 to 1 000 000. To regain it all may take 24 h at most.
+    pub burst: NonZeroU32,
+}
+
+/// What is told about the work.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Log {
+    /// The least severe events that are logged. Default `info`.
+    pub level: Level,
+    /// How an event is written. Default `json`, one object a line.
+    pub format: Format,
+    /// Whether each request is logged as one line. Default true.
+    pub access: bool,
+    /// Bytes of access log that may wait to be written, 4 KiB to 1 GiB; lines beyond are dropped and counted. Default
+    /// 1 MiB, some three thousand lines: enough for a pipe that stalls for a moment.
+    pub access_buffer: usize,
+}

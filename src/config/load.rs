@@ -1,0 +1,90 @@
+//! Lays the sources over each other: defaults, file, environment, flags.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::kind::Fault;
+use super::problem::{Place, Problem, Problems};
+use super::raw::{Given, Raw};
+use super::rule::{self, Broken};
+use super::setting;
+use super::{Arguments, Config};
+
+/// Names the file, unless the flag does.
+const FILE_VARIABLE: &str = "CHATHUB_GATEWAY_CONFIG";
+
+/// Returns the settings that the sources give together, each of which wins over those before it: the built-in defaults,
+/// the file that `--config` or else `CHATHUB_GATEWAY_CONFIG` names, the variables `CHATHUB_GATEWAY__…`, the flags.
+///
+/// An empty variable sets nothing, if the setting may be absent, and otherwise is a problem; an empty
+/// `CHATHUB_GATEWAY_CONFIG` names no file. Only `read` touches the world, and is called for one path at most.
+///
+/// # Errors
+///
+/// All that is wrong in any source, also with values that a later source overrides.
+pub fn load(
+    arguments: &Arguments,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    read: impl FnOnce(&Path) -> io::Result<String>,
+) -> Result<Config, Problems> {
+    let environment: Vec<_> = environment.into_iter().collect();
+    let mut raw = Raw::default();
+    if let Some((file, named_by)) = named_file(arguments, &environment) {
+        match read(&file) {
+            Ok(text) => raw.read_file(&file, &text),
+            Err(error) => raw.problems.push(unreadable(file, named_by, &error)),
+        }
+    }
+    raw.read_environment(&environment);
+    raw.read_flags(arguments);
+    understand(raw)
+}
+
+fn named_file(arguments: &Arguments, environment: &[(OsString, OsString)]) -> Option<(PathBuf, &'static str)> {
+    if let Some(file) = &arguments.config {
+        return Some((file.clone(), "--config"));
+    }
+    let (_, file) = environment.iter().find(|(name, value)| name == FILE_VARIABLE && !value.is_empty())?;
+    Some((file.into(), FILE_VARIABLE))
+}
+
+fn unreadable(file: PathBuf, named_by: &str, error: &io::Error) -> Problem {
+    let fault = format!("cannot be read, though {named_by} names it: {error}");
+    Problem { path: String::new(), value: None, place: Place::File(file), fault, example: None }
+}
+
+/// Reads what was given into the defaults.
+fn understand(raw: Raw) -> Result<Config, Problems> {
+    let mut config = Config::default();
+    let mut problems = raw.problems;
+    let mut faulty = Vec::new();
+    for given in &raw.given {
+        match given.setting.read(&given.written) {
+            Ok(value) => given.setting.set(&mut config, value),
+            Err(fault) => {
+                faulty.push(given.setting.path);
+                problems.push(given.problem(fault));
+            }
+        }
+    }
+    let rules = rule::broken(&config).into_iter();
+    // Beside a faulty value its default stands, and a rule would speak of something that nobody wrote.
+    let rules = rules.filter(|rule| !rule.sides.iter().any(|side| faulty.contains(&side.path)));
+    problems.extend(rules.filter_map(|rule| broken_rule(rule, &config, &raw.given)));
+    Problems::from_unordered(problems).map_or(Ok(config), Err)
+}
+
+/// Tells of a broken rule at the side that was given. One was, for the defaults keep the rules.
+fn broken_rule(rule: Broken, config: &Config, given: &[Given]) -> Option<Problem> {
+    let [first, second] = rule.sides;
+    let last_given = |path| given.iter().rfind(|given| given.setting.path == path);
+    let (side, given, other) = match last_given(first.path) {
+        Some(given) => (first, given, second.path),
+        None => last_given(second.path).map(|given| (second, given, first.path))?,
+    };
+    let other = setting::find(other)?;
+    let other_value = other.kind.plain(&other.get(config));
+    let fault = format!("{} {} ({other_value})", side.must, other.path);
+    Some(given.problem(Fault::new(fault).instead(side.better)))
+}

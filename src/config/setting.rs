@@ -1,0 +1,185 @@
+//! The table of all settings: the one place that knows a setting's path, kind, bounds and meaning.
+//!
+//! A row's path *is* its field in [`Config`], so the two cannot part. Defaults stand in [`defaults`](super::defaults)
+//! and are read through the row.
+
+use std::time::Duration;
+
+use super::Config;
+use super::field::Field;
+use super::kind::{Fault, Kind, Value};
+use super::raw::Written;
+use super::word::Word;
+
+/// What environment variables that are settings begin with.
+pub(super) const PREFIX: &str = "CHATHUB_GATEWAY__";
+
+/// One row.
+#[derive(Debug)]
+pub(super) struct Setting {
+    /// `cache.operators_ttl`
+    pub(super) path: &'static str,
+    pub(super) kind: Kind,
+    /// What it is, what zero means; one line without a final stop.
+    pub(super) about: &'static str,
+    /// A good value as plain text, for a setting whose default is to be absent.
+    example: Option<&'static str>,
+    get: fn(&Config) -> Value,
+    set: fn(&mut Config, Value),
+}
+
+impl Setting {
+    pub(super) fn get(&self, config: &Config) -> Value {
+        (self.get)(config)
+    }
+
+    pub(super) fn set(&self, config: &mut Config, value: Value) {
+        (self.set)(config, value);
+    }
+
+    /// Reads a value for this setting.
+    pub(super) fn read(&self, written: &Written) -> Result<Value, Fault> {
+        match written {
+            // The one way to undo, from the environment, what the file gives.
+            Written::Plain(text) if text.is_empty() && self.is_optional() => Ok(Value::Absent),
+            _ => self.kind.read(written),
+        }
+    }
+
+    pub(super) fn default(&self) -> Value {
+        self.get(&Config::default())
+    }
+
+    pub(super) fn is_optional(&self) -> bool {
+        self.example.is_some()
+    }
+
+    /// Returns a good value: the default, or the example if that is to be absent.
+    pub(super) fn example(&self) -> Value {
+        match self.example {
+            Some(text) => self.kind.read(&Written::Plain(text.to_owned())).expect("the table's examples are good"),
+            None => self.default(),
+        }
+    }
+
+    /// Returns its section and its name there.
+    pub(super) fn section_and_name(&self) -> (&'static str, &'static str) {
+        self.path.rsplit_once('.').expect("every setting is in a section")
+    }
+
+    /// Returns the environment variable for it.
+    pub(super) fn variable(&self) -> String {
+        variable(self.path)
+    }
+}
+
+/// Returns the environment variable for a path.
+pub(super) fn variable(path: &str) -> String {
+    format!("{PREFIX}{}", path.to_uppercase().replace('.', "__"))
+}
+
+/// Returns the setting of that path.
+pub(super) fn find(path: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.path == path)
+}
+
+/// The sections and what they are about, in the order of the table.
+pub(super) static SECTIONS: &[(&str, &str)] = &[
+    ("server", "The listener for clients"),
+    ("admin", "The listener for operators: metrics, health, purge"),
+    ("upstream", "The way to ChatHub"),
+    ("cache", "What is kept of ChatHub's answers"),
+    ("throttle", "How often a credential may ask upstream; what the cache answers is free"),
+    ("throttle.operator", "Operator and organization lists, synchronize, status"),
+    ("throttle.login", "Company logins, counted by the peer's address"),
+    ("throttle.other", "All other requests"),
+    ("log", "What is told about the work"),
+];
+
+/// Writes the rows. A row's path names the field, and `get` and `set` go there.
+macro_rules! settings {
+    ($($section:ident $(. $name:ident)+: $kind:expr, $about:expr $(, example $example:literal)?;)+) => {
+        &[$(Setting {
+            path: concat!(stringify!($section) $(, ".", stringify!($name))+),
+            kind: $kind,
+            about: $about,
+            example: settings!(@ $($example)?),
+            get: |config| config.$section $(. $name)+.to_value(),
+            set: |config, value| {
+                config.$section $(. $name)+ = Field::from_value(value).expect("the kind is that of the field");
+            },
+        },)+]
+    };
+    (@ $example:literal) => { Some($example) };
+    (@) => { None };
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const TIB: u64 = 1 << 40;
+
+/// A wait that must end: zero would refuse everything.
+const TIMEOUT: Kind = Kind::Duration(Duration::from_millis(1)..=HOUR);
+const UP_TO_AN_HOUR: Kind = Kind::Duration(Duration::ZERO..=HOUR);
+const LIFETIME: Kind = Kind::Duration(Duration::ZERO..=Duration::from_secs(24 * 3600));
+const BURST: Kind = Kind::Number(1..=1_000_000);
+const HOUR: Duration = Duration::from_secs(3600);
+
+const RATE_ABOUT: &str = "Requests a second, a minute or an hour in the long run";
+const BURST_ABOUT: &str = "Requests at once after a rest";
+
+/// The table, in the order in which it is printed.
+pub(super) static SETTINGS: &[Setting] = settings! {
+    server.listen: Kind::Address, "Address on which clients are served; port 0 takes any free one";
+    server.workers: Kind::Number(1..=1024), "Threads that serve requests; absent: one for each core", example "2";
+    server.max_connections: Kind::Number(1..=1_000_000), "Connections open at once; more wait";
+    server.max_head: Kind::Size(KIB..=MIB), "Size of a request's line and fields";
+    server.max_fields: Kind::Number(1..=1000), "Number of a request's fields";
+    server.max_target: Kind::Size(256..=64 * KIB), "Size of a request's target";
+    server.max_body: Kind::Size(0..=GIB), "Size of a request's content; 0B: none is allowed";
+    server.head_timeout: TIMEOUT, "How long a request's line and fields may take";
+    server.idle_timeout: TIMEOUT, "How long a connection may stay without a request";
+    server.body_timeout: TIMEOUT, "How long a request's content may pause";
+    server.drain_delay: Kind::Duration(Duration::ZERO..=Duration::from_secs(300)),
+        "How long connections are still accepted after the signal to stop; 0s: none are";
+    server.drain_deadline: TIMEOUT, "When, after the signal to stop, open connections are cut; longer than drain_delay";
+
+    admin.listen: Kind::Address,
+        "Address on which operators are served, other than the clients'; port 0 takes any free one";
+    admin.token_file: Kind::Path,
+        "File with the secret of those who may purge; absent: loopback only", example "/run/secrets/admin-token";
+
+    upstream.url: Kind::Url, "Scheme, host and perhaps port of ChatHub; http or https";
+    upstream.connect_timeout: TIMEOUT, "How long connecting may take";
+    upstream.head_timeout: TIMEOUT, "How long the beginning of an answer may take";
+    upstream.idle_timeout: TIMEOUT, "How long an answer's content may pause";
+    upstream.total_timeout: TIMEOUT, "How long an answer that is not streamed may take in all";
+    upstream.pool_idle_timeout: TIMEOUT, "How long an unused connection is kept";
+    upstream.pool_max_idle: Kind::Number(0..=10_000), "Unused connections that are kept; 0: none";
+    upstream.retry_percent: Kind::Number(0..=100),
+        "Reads that may be retried on a dead connection, in percent of requests; 0: none";
+
+    cache.operators_ttl: LIFETIME, "How long a list of operators is fresh; 0s: not cached";
+    cache.organizations_ttl: LIFETIME, "How long the list of organizations is fresh; 0s: not cached";
+    cache.capacity: Kind::Size(0..=TIB), "Size of all stored answers together; 0B: nothing is stored";
+    cache.max_body: Kind::Size(1..=GIB), "Size of a stored answer, at most the capacity; larger ones pass unstored";
+    cache.max_inspect: Kind::Size(0..=GIB),
+        "How much of a synchronize request is read for its organizations; beyond, every list is dropped";
+    cache.quarantine: UP_TO_AN_HOUR, "How long lists are not stored after a write of unknown outcome; 0s: not at all";
+
+    throttle.mode: Kind::Word(super::Mode::WORDS), "Whether quotas bind, are only counted, or neither";
+    throttle.max_wait: UP_TO_AN_HOUR, "How long a request over quota may wait; 0s: it is refused at once";
+    throttle.max_credentials: Kind::Number(1..=10_000_000), "Credentials that are told apart at once";
+    throttle.operator.rate: Kind::Rate, RATE_ABOUT;
+    throttle.operator.burst: BURST, BURST_ABOUT;
+    throttle.login.rate: Kind::Rate, RATE_ABOUT;
+    throttle.login.burst: BURST, BURST_ABOUT;
+    throttle.other.rate: Kind::Rate, RATE_ABOUT;
+    throttle.other.burst: BURST, BURST_ABOUT;
+
+    log.level: Kind::Word(super::Level::WORDS), "The least severe events that are logged";
+    log.format: Kind::Word(super::Format::WORDS), "How an event is written";
+    log.access: Kind::Switch, "Whether each request is logged";
+    log.access_buffer: Kind::Size(4 * KIB..=GIB), "Size of what waits to be written to the access log; lines beyond are dropped";
+};
