@@ -1,5 +1,59 @@
 //! A caching, rate-limiting HTTP gateway for one API: SMSBAT ChatHub.
+//!
+//! It stands beside services that poll operator lists. It answers lists from memory, forgets them the moment a write
+//! goes through it, paces what goes upstream, and passes everything else through as it came.
+//!
+//! # A request's way
+//!
+//! A connection ([`server`]) hands each request to the stack ([`stack`]). At the *edge* a request is counted and logged,
+//! explained, rescued, admitted and routed ([`edge`]). In the *core* it is a [`chathub::RoutedRequest`]: answered from
+//! memory ([`cache`]), or joined to a running fetch ([`collapse`]), or sent forward when its turn comes ([`throttle`]);
+//! a write hides what it makes stale ([`invalidation`]); and [`upstream`] talks to ChatHub.
+//!
+//! # The map
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`config`] | settings: defaults, file, environment, flags |
+//! | [`gateway`] | builds the parts, binds, runs until drained |
+//! | [`stack`] | the one file that knows the order of the layers |
+//! | [`server`] | connections: strict framing, limits, draining |
+//! | [`wire`] | messages, content, fields |
+//! | [`chathub`] | facts of the API: routes, credentials, payloads, groups |
+//! | [`edge`], [`cache`], [`collapse`], [`throttle`], [`invalidation`], [`upstream`] | the layers |
+//! | [`store`] | stored responses and the fence between reads and writes |
+//! | [`admin`] | the operators' listener |
+//! | [`telemetry`] | metrics, access log, log |
+//! | [`error`], [`clock`] | every reason for an answer of our own; the one source of time |
+//!
+//! # Glossary
+//!
+//! *Stored response*: a complete 200 kept in memory. *Fresh*: younger than its lifetime. *Current*: fetched under the
+//! present generation of the fence; only what is fresh *and* current is answered. *Group*: the lists of one
+//! organization for every credential. *Generation*: a number that each write of a group raises. *Stamp*: the
+//! generations before a fetch began. *Quarantine*: the time after a write of unknown outcome in which its groups are
+//! neither stored nor answered from memory. *Flight*: a fetch that equal requests share. *Cell*: one request's worth of
+//! quota (GCRA). *Lane*: one credential's quota and queue. *Credential*: kind and keyed digest, never the value.
 
+pub mod admin;
+pub mod cache;
+pub mod chathub;
+pub mod clock;
+pub mod collapse;
 pub mod config;
+pub mod edge;
+pub mod error;
+pub mod gateway;
+pub mod invalidation;
+pub mod server;
+pub mod stack;
+pub mod store;
+pub mod telemetry;
+#[cfg(test)]
+mod testing;
+pub mod throttle;
+pub mod upstream;
+pub mod wire;
 
 pub use config::Config;
+pub use gateway::Gateway;

@@ -1,0 +1,179 @@
+//! Fetches a list and stores what came back, if it may be stored and no write has overtaken it.
+//!
+//! It stands below the collapser: one fetch, one judgement, however many wait. It is also where a refused credential
+//! is seen: after a 401 or 403 nothing fetched with it is answered from memory any more (DESIGN 3).
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::header::{ACCEPT_ENCODING, AGE, HeaderValue};
+use http::{HeaderMap, StatusCode, response};
+use tower::{Layer, Service};
+
+use super::Lifetimes;
+use super::freshness::{initial_age, lifetime};
+use super::storable::{judge_content, judge_head};
+use crate::chathub::credential::expiry;
+use crate::chathub::{Identity, RoutedRequest};
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::store::{Entry, Fetch, Refusal, Store};
+use crate::upstream::UpstreamError;
+use crate::wire::body::{Collected, collect};
+use crate::wire::cache_control::CacheControl;
+use crate::wire::cache_status::{CacheStatus, Detail, Forward, Outcome};
+use crate::wire::request_id::X_REQUEST_ID;
+use crate::wire::{Body, Response};
+
+/// What filling is configured with.
+#[derive(Debug, Clone)]
+pub struct FillLayer {
+    /// Where answers go.
+    pub store: Arc<Store>,
+    /// How long they are fresh.
+    pub lifetimes: Lifetimes,
+    /// The longest content that is stored, in bytes.
+    pub max_body: usize,
+    /// The longest that reading an answer's content may take as a whole.
+    pub total_timeout: Duration,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl<S> Layer<S> for FillLayer {
+    type Service = Fill<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Fill { inner, settings: self.clone() }
+    }
+}
+
+/// The service of [`FillLayer`].
+#[derive(Debug, Clone)]
+pub struct Fill<S> {
+    inner: S,
+    settings: FillLayer,
+}
+
+impl<S> Service<RoutedRequest> for Fill<S>
+where
+    S: Service<RoutedRequest, Response = Response, Error = Error, Future: Send> + Clone + Send + 'static,
+{
+    type Response = Response;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Response, Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: RoutedRequest) -> Self::Future {
+        let clone = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, clone);
+        let settings = self.settings.clone();
+        Box::pin(settings.fetch(inner, request))
+    }
+}
+
+impl FillLayer {
+    async fn fetch<S>(self, mut inner: S, mut request: RoutedRequest) -> Result<Response, Error>
+    where
+        S: Service<RoutedRequest, Response = Response, Error = Error, Future: Send> + Send,
+    {
+        let identity = request.identity;
+        let fetch = request.head.extensions.remove::<Fetch>();
+        let runs_out = expiry(&request.head.headers);
+        if fetch.is_some() {
+            // One coding is stored, and it must be readable to be judged; codings are negotiated hop by hop.
+            request.head.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        let response = inner.call(request).await?;
+        if matches!(response.message.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            && let Identity::One(credential) = identity
+        {
+            self.store.fence().forget(credential.digest);
+        }
+        match fetch {
+            Some(fetch) => self.keep(fetch, runs_out, response).await,
+            None => Ok(response),
+        }
+    }
+
+    /// Stores the answer if it may be stored, and returns it either way.
+    async fn keep(&self, fetch: Fetch, runs_out: Option<u64>, response: Response) -> Result<Response, Error> {
+        let Response { message, mut account } = response;
+        let (mut head, body) = message.into_parts();
+        let control = CacheControl::of(&head.headers);
+        let (body, judged) = match judge_head(&head, &control) {
+            Err(detail) => (body, Err(detail)),
+            Ok(()) => match self.collect(body).await? {
+                Collected::TooLarge(body) => (body, Err(Detail::TooLarge)),
+                Collected::Whole(content, _) => {
+                    let judged = self.entry(&fetch, runs_out, &head, &control, &content);
+                    (content.into(), judged)
+                }
+            },
+        };
+        let stored = judged.and_then(|entry| {
+            head.extensions.insert(Arc::clone(&entry));
+            self.store.publish(fetch.key, entry).map_err(Detail::from)
+        });
+        account.cache = CacheStatus {
+            outcome: Outcome::Forwarded { reason: Forward::UriMiss, stored: stored.is_ok(), collapsed: false },
+            detail: stored.err(),
+        };
+        Ok(Response { message: http::Response::from_parts(head, body), account })
+    }
+
+    async fn collect(&self, body: Body) -> Result<Collected, Error> {
+        let collected = tokio::time::timeout(self.total_timeout, collect(body, self.max_body)).await;
+        let collected = collected.map_err(|_| UpstreamError::ContentTimeout)?;
+        Ok(collected.map_err(UpstreamError::Content)?)
+    }
+
+    fn entry(
+        &self,
+        fetch: &Fetch,
+        runs_out: Option<u64>,
+        head: &response::Parts,
+        control: &CacheControl,
+        content: &Bytes,
+    ) -> Result<Arc<Entry>, Detail> {
+        judge_content(fetch.key.list, content)?;
+        let age = initial_age(&head.headers);
+        let mut life = lifetime(self.lifetimes.of(fetch.key.list), control, &head.headers);
+        if life <= age {
+            return Err(Detail::NoLifetime);
+        }
+        if let Some(runs_out) = runs_out {
+            let left = Duration::from_secs(runs_out).saturating_sub(self.clock.wall());
+            if left.is_zero() {
+                return Err(Detail::TokenExpired);
+            }
+            life = life.min(age + left);
+        }
+        let now = self.clock.now();
+        let generated = now.checked_sub(age).unwrap_or(now);
+        Ok(Arc::new(Entry::new(&lasting(&head.headers), content, fetch.stamp, generated, life)))
+    }
+}
+
+/// The fields that are as true for a later answer as for this one.
+fn lasting(fields: &HeaderMap) -> HeaderMap {
+    let mut lasting = fields.clone();
+    lasting.remove(AGE);
+    lasting.remove(X_REQUEST_ID);
+    lasting
+}
+
+impl From<Refusal> for Detail {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::WriteInFlight => Self::WriteInFlight,
+            Refusal::Overtaken => Self::Overtaken,
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Cache over fill over a mock, on paused time: what is answered from memory, what goes forward, and what it says.
+
+use std::time::Duration;
+
+use tower::Layer;
+use tower_test::mock::{self, Mock};
+
+use super::*;
+use crate::cache::fill::Fill;
+use crate::cache::{CacheLayer, FillLayer};
+use crate::chathub::Groups;
+use crate::error::Cause;
+use crate::testing;
+use crate::wire::Body;
+
+type MapErr = tower::util::MapErr<Mock<RoutedRequest, Response>, fn(tower::BoxError) -> Error>;
+
+struct Fixture {
+    cache: Cache<Fill<MapErr>>,
+    below: mock::Handle<RoutedRequest, Response>,
+    store: Arc<Store>,
+    clock: Clock,
+}
+
+const LIST: &str = r#"[{"id":1,"name":"A","status":0}]"#;
+const TARGET: &str = "/api/operator?organizationId=24";
+
+fn fixture() -> Fixture {
+    let (mock, mut below) = mock::pair();
+    below.allow(100);
+    let clock = Clock::start();
+    let lifetimes = Lifetimes { operators: Duration::from_secs(60), organizations: Duration::from_secs(300) };
+    let store = Arc::new(Store::new(1 << 20, Duration::from_secs(300), &testing::metrics().store));
+    let fill = FillLayer {
+        store: Arc::clone(&store),
+        lifetimes,
+        max_body: 1 << 10,
+        total_timeout: Duration::from_secs(10),
+        clock,
+    };
+    let inner: MapErr = tower::util::MapErr::new(mock, |_| Cause::Internal.into());
+    let cache = CacheLayer::new(Arc::clone(&store), lifetimes, clock).layer(fill.layer(inner));
+    Fixture { cache, below, store, clock }
+}
+
+impl Fixture {
+    /// Asks, and lets `answer` answer if the request goes forward.
+    async fn ask(&mut self, fields: &[(&str, &str)], answer: impl FnOnce() -> Response) -> Response {
+        let mut asked = tokio::spawn(self.cache.call(testing::routed("GET", TARGET, fields)));
+        tokio::select! {
+            hit = &mut asked => return hit.unwrap().unwrap(),
+            request = self.below.next_request() => request.unwrap().1.send_response(answer()),
+        }
+        asked.await.unwrap().unwrap()
+    }
+
+    async fn list(&mut self) -> String {
+        self.list_as(&[("authorization", "Bearer a")]).await
+    }
+
+    async fn list_as(&mut self, fields: &[(&str, &str)]) -> String {
+        told(&self.ask(fields, || testing::list(LIST)).await)
+    }
+}
+
+fn told(response: &Response) -> String {
+    response.account.cache.to_value().to_str().unwrap().trim_start_matches("chathub-gateway; ").to_owned()
+}
+
+fn with(name: &'static str, value: &'static str) -> impl FnOnce() -> Response {
+    move || {
+        let mut response = testing::list(LIST);
+        response.message.headers_mut().insert(name, http::HeaderValue::from_static(value));
+        response
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_list_is_answered_from_memory_until_its_time_is_over() {
+    let mut fixture = fixture();
+    assert_eq!(fixture.list().await, "fwd=uri-miss; stored");
+    tokio::time::advance(Duration::from_secs(59)).await;
+    assert_eq!(fixture.list().await, "hit; ttl=1");
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(fixture.list().await, "fwd=stale; stored; detail=expired");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hit_tells_its_age_and_has_the_same_bytes() {
+    let mut fixture = fixture();
+    fixture.ask(&[("authorization", "Bearer a")], with("x-request-id", "upstreams")).await;
+    tokio::time::advance(Duration::from_secs(7)).await;
+    let hit = fixture.ask(&[("authorization", "Bearer a")], || unreachable!()).await;
+    assert_eq!(hit.message.headers()["age"], "7");
+    assert!(!hit.message.headers().contains_key("x-request-id"));
+    assert_eq!(testing::content(hit).await, LIST);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_hides_the_answer_that_was_fetched_before_it() {
+    let mut fixture = fixture();
+    fixture.list().await;
+    drop(fixture.store.fence().begin(Groups::All));
+    assert_eq!(fixture.list().await, "fwd=stale; stored; detail=invalidated");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_fetched_while_a_write_runs_is_not_stored() {
+    let mut fixture = fixture();
+    let write = fixture.store.fence().begin(Groups::All);
+    assert_eq!(fixture.list().await, "fwd=uri-miss; detail=write-in-flight");
+    drop(write);
+    assert_eq!(fixture.list().await, "fwd=uri-miss; stored");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_a_write_overtook_is_not_stored() {
+    let mut fixture = fixture();
+    let store = Arc::clone(&fixture.store);
+    let fields = [("authorization", "Bearer a")];
+    let overtaken = fixture.ask(&fields, move || {
+        drop(store.fence().begin(Groups::All));
+        testing::list(LIST)
+    });
+    assert_eq!(told(&overtaken.await), "fwd=uri-miss; detail=overtaken");
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_share_nothing() {
+    let mut fixture = fixture();
+    fixture.list().await;
+    for other in [("authorization", "Bearer b"), ("x-authorization-key", "a")] {
+        assert_eq!(fixture.list_as(&[other]).await, "fwd=uri-miss; stored", "{other:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_wants_a_fresh_answer_refreshes_it_for_all() {
+    let mut fixture = fixture();
+    fixture.list().await;
+    tokio::time::advance(Duration::from_secs(30)).await;
+    let refresh = [("authorization", "Bearer a"), ("cache-control", "no-cache")];
+    assert_eq!(fixture.list_as(&refresh).await, "fwd=request; stored; detail=no-cache");
+    assert_eq!(fixture.list().await, "hit; ttl=60");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_names_an_age_is_given_nothing_older() {
+    let mut fixture = fixture();
+    fixture.list().await;
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert_eq!(fixture.list_as(&[("authorization", "Bearer a"), ("cache-control", "max-age=10")]).await, "hit; ttl=50");
+    let stricter = [("authorization", "Bearer a"), ("cache-control", "max-age=9")];
+    assert_eq!(fixture.list_as(&stricter).await, "fwd=request; stored; detail=no-cache");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_credential_loses_what_was_stored_for_it() {
+    let mut fixture = fixture();
+    fixture.list().await;
+    let refresh = [("authorization", "Bearer a"), ("cache-control", "no-cache")];
+    let refused = fixture.ask(&refresh, || testing::status(401)).await;
+    assert_eq!(told(&refused), "fwd=request; detail=status");
+    assert_eq!(fixture.list().await, "fwd=stale; stored; detail=invalidated");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_answer_that_is_not_stored_says_why() {
+    type Answer = Box<dyn FnOnce() -> Response>;
+    let long = "[{\"id\":1,\"name\":\"".to_owned() + &"x".repeat(2_000) + "\",\"status\":0}]";
+    let long: &'static str = long.leak();
+    let rows: [(Answer, &str); 8] = [
+        (Box::new(|| testing::status(500)), "status"),
+        (Box::new(with("content-type", "text/html")), "content-type"),
+        (Box::new(|| testing::list("{}")), "shape"),
+        (Box::new(move || testing::list(long)), "too-large"),
+        (Box::new(with("set-cookie", "a=b")), "set-cookie"),
+        (Box::new(with("cache-control", "no-store")), "no-store"),
+        (Box::new(with("cache-control", "max-age=0")), "no-lifetime"),
+        (Box::new(with("vary", "user-agent")), "vary"),
+    ];
+    for (answer, detail) in rows {
+        let mut fixture = fixture();
+        let first = fixture.ask(&[("authorization", "Bearer a")], answer).await;
+        assert_eq!(told(&first), format!("fwd=uri-miss; detail={detail}"));
+        assert_eq!(fixture.list().await, "fwd=uri-miss; stored", "{detail}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_too_long_to_store_is_answered_whole() {
+    let mut fixture = fixture();
+    let long: &'static str = "x".repeat(5_000).leak();
+    let response = fixture.ask(&[("authorization", "Bearer a")], move || testing::list(long)).await;
+    assert_eq!(testing::content(response).await, long);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_stored_beyond_the_life_of_the_token() {
+    use base64::Engine;
+    let mut fixture = fixture();
+    let token = |seconds: u64| {
+        let claims = format!(r#"{{"exp":{}}}"#, fixture.clock.wall().as_secs() + seconds);
+        format!("Bearer e30.{}.x", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims))
+    };
+    let (soon, past) = (token(10), token(0));
+    assert_eq!(fixture.list_as(&[("authorization", &soon)]).await, "fwd=uri-miss; stored");
+    tokio::time::advance(Duration::from_secs(10)).await;
+    let told = fixture.list_as(&[("authorization", &soon)]).await;
+    assert_eq!(told, "fwd=stale; detail=token-expired");
+    assert_eq!(fixture.list_as(&[("authorization", &past)]).await, "fwd=uri-miss; detail=token-expired");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_stored_is_fetched_without_a_coding() {
+    let mut fixture = fixture();
+    let fields = [("authorization", "Bearer a"), ("accept-encoding", "gzip")];
+    let asked = tokio::spawn(fixture.cache.call(testing::routed("GET", TARGET, &fields)));
+    let (request, answer) = fixture.below.next_request().await.unwrap();
+    assert_eq!(request.head.headers["accept-encoding"], "identity");
+    answer.send_response(testing::list(LIST));
+    asked.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_fetch_says_that_it_went_forward() {
+    let mut fixture = fixture();
+    let asked = tokio::spawn(fixture.cache.call(testing::routed("GET", TARGET, &[("authorization", "Bearer a")])));
+    let (_, answer) = fixture.below.next_request().await.unwrap();
+    let mut broken = testing::list("");
+    *broken.message.body_mut() = Body::streamed(http_body_util::StreamBody::new(futures_util::stream::once(async {
+        Err(crate::wire::BodyError::UpstreamTimeout)
+    })));
+    answer.send_response(broken);
+    let error = asked.await.unwrap().unwrap_err();
+    assert_eq!(error.forward, Some(Forward::UriMiss));
+    assert_eq!(error.status(), 504);
+}

@@ -1,0 +1,53 @@
+//! The one source of time: monotonic for lifetimes and waits, wall for what is said to others.
+//!
+//! Both come from tokio's clock, so a test that pauses and advances it moves all of the gateway together. Nothing else
+//! in the crate may ask the system for the time.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+/// Tells the time. Cheap to copy.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    started: Instant,
+    started_wall: Duration,
+}
+
+impl Clock {
+    /// Starts a clock that agrees with the system's wall clock now.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that may read the system's clock")]
+    pub fn start() -> Self {
+        let started_wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { started: Instant::now(), started_wall }
+    }
+
+    /// Monotonic time.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// Time since this clock was started.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        self.now() - self.started
+    }
+
+    /// Wall time as the time since 1970. It moves with the monotonic clock, so a step of the system's clock after the
+    /// start does not change how long anything lasts.
+    #[must_use]
+    pub fn wall(&self) -> Duration {
+        self.started_wall + self.uptime()
+    }
+}
+
+/// governor measures by this clock too.
+impl governor::clock::Clock for Clock {
+    type Instant = governor::nanos::Nanos;
+
+    fn now(&self) -> Self::Instant {
+        self.uptime().into()
+    }
+}

@@ -1,0 +1,141 @@
+//! Turns every failure into an answer that says what to do. Above this layer nothing fails.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::header::{ALLOW, CONNECTION, HeaderValue, RETRY_AFTER};
+use tower::{Layer, Service};
+
+use super::Failure;
+use crate::error::{Cause, Error, chain};
+use crate::telemetry::metrics::RequestMetrics;
+use crate::wire::cache_status::{CacheStatus, Outcome};
+use crate::wire::{Request, RequestId, Response, problem};
+
+/// Puts a [`Rescue`] in front of a service.
+#[derive(Debug, Clone)]
+pub struct RescueLayer {
+    metrics: RequestMetrics,
+}
+
+impl RescueLayer {
+    /// Creates the layer.
+    #[must_use]
+    pub const fn new(metrics: RequestMetrics) -> Self {
+        Self { metrics }
+    }
+}
+
+impl<S> Layer<S> for RescueLayer {
+    type Service = Rescue<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Rescue { inner, metrics: self.metrics.clone() }
+    }
+}
+
+/// The service of [`RescueLayer`].
+#[derive(Debug, Clone)]
+pub struct Rescue<S> {
+    inner: S,
+    metrics: RequestMetrics,
+}
+
+impl<S> Service<Request> for Rescue<S>
+where
+    S: Service<Request, Response = Response, Error = Failure>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Rescued<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // No service below reserves anything, so none can fail to get ready; one that did would fail in its call too.
+        self.inner.poll_ready(cx).map(|_| Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let id = request.id.clone();
+        Rescued { inner: self.inner.call(request), id, metrics: self.metrics.clone() }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The future of [`Rescue`].
+    pub struct Rescued<F> {
+        #[pin]
+        inner: F,
+        id: RequestId,
+        metrics: RequestMetrics,
+    }
+}
+
+impl<F: Future<Output = Result<Response, Failure>>> Future for Rescued<F> {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        this.inner.poll(cx).map(|result| {
+            Ok(result.unwrap_or_else(|failure| {
+                this.metrics.refused(failure.error.reason());
+                log(&failure.error, this.id);
+                answer(failure)
+            }))
+        })
+    }
+}
+
+/// Builds the answer.
+fn answer(failure: Failure) -> Response {
+    let Failure { error, account } = failure;
+    let reason = error.reason();
+    let mut message = match &error.cause {
+        Cause::Throttled(_) => problem::too_many_requests(),
+        _ => problem::response(error.status(), reason.as_str(), reason.advice()),
+    };
+    let fields = message.headers_mut();
+    if let Some(wait) = error.retry_after() {
+        fields.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+    }
+    if matches!(error.cause, Cause::MethodRefused) {
+        // Any other method goes to the upstream, which knows better (RFC 9110 §15.5.6).
+        fields.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
+    }
+    if error.closes_connection() {
+        fields.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    let mut response = Response { message, account: *account };
+    if response.account.cache == CacheStatus::default() {
+        response.account.cache = CacheStatus { outcome: Outcome::Unasked, detail: Some(error.detail()) };
+    }
+    response
+}
+
+/// Rounds up: a client that obeys is never early.
+fn whole_seconds(wait: std::time::Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+/// Failures of the upstream and of ourselves need somebody's look; what clients do wrong is in the access log.
+fn log(error: &Error, id: &RequestId) {
+    let chain = || chain(&error.cause);
+    match &error.cause {
+        Cause::Upstream(_) => tracing::warn!(request_id = id.as_str(), error = chain(), "upstream failed"),
+        Cause::Internal => tracing::error!(request_id = id.as_str(), error = chain(), "gateway failed"),
+        _ => tracing::debug!(request_id = id.as_str(), error = chain(), "request refused"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_wait_is_rounded_up_to_whole_seconds() {
+        for (millis, seconds) in [(0, 0), (1, 1), (999, 1), (1000, 1), (1001, 2)] {
+            assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds, "{millis} ms");
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! A gateway: built from its settings, bound to its addresses, run until drained.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::admin::{self, Admin};
+use crate::cache::{CacheLayer, FillLayer, Lifetimes};
+use crate::chathub::credential::DigestKey;
+use crate::clock::Clock;
+use crate::collapse::CollapseLayer;
+use crate::config::{self, Config};
+use crate::edge::{AccessLogLayer, AdmissionLayer, RescueLayer};
+use crate::invalidation::{InvalidationLayer, WritesInFlight};
+use crate::server::connection;
+use crate::server::framing::Limits;
+use crate::server::listener::{self, Listener};
+use crate::server::shutdown::{Phase, Phases};
+use crate::stack::{self, CoreParts, EdgeParts, Stack};
+use crate::store::Store;
+use crate::telemetry::access::{AccessLog, Writer};
+use crate::telemetry::metrics::Metrics;
+use crate::throttle::limiter::Terms;
+use crate::throttle::{Class, Quotas, ThrottleLayer};
+use crate::upstream::retry::RetryReads;
+use crate::upstream::{self, Client, Upstream};
+
+/// Why a gateway could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address could not be bound.
+    #[error("listen on {address} ({setting})")]
+    Bind {
+        /// The setting that names it.
+        setting: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// The system's error.
+        #[source]
+        source: io::Error,
+    },
+    /// The system has no random numbers to give.
+    #[error("draw a random key")]
+    Random(#[source] getrandom::Error),
+    /// The thread that writes the access log could not be started.
+    #[error("start the access log")]
+    AccessLog(#[source] io::Error),
+}
+
+/// How a gateway ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every request had its answer.
+    Drained,
+    /// Some connections were cut at the deadline.
+    Cut {
+        /// How many.
+        connections: usize,
+    },
+}
+
+/// A gateway that is bound and has not begun to serve.
+#[derive(Debug)]
+pub struct Gateway {
+    config: Config,
+    listener: TcpListener,
+    admin_listener: TcpListener,
+    metrics: Metrics,
+    clock: Clock,
+    digests: DigestKey,
+    access_log: Option<(AccessLog, Writer)>,
+}
+
+impl Gateway {
+    /// Binds both listeners. The access log goes to `log` if the settings want one.
+    ///
+    /// To be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], and nothing stays bound.
+    pub fn bind(config: Config, log: impl io::Write + Send + 'static) -> Result<Self, StartError> {
+        let listener = bind("server.listen", config.server.listen)?;
+        let admin_listener = bind("admin.listen", config.admin.listen)?;
+        let clock = Clock::start();
+        let metrics = Metrics::new(prometheus::Registry::new());
+        metrics.store.capacity.set(i64::try_from(config.cache.capacity).unwrap_or(i64::MAX));
+        let access_log = match config.log.access {
+            true => Some(AccessLog::start(log, config.log.access_buffer, clock, metrics.access_log.clone())),
+            false => None,
+        };
+        Ok(Self {
+            access_log: access_log.transpose().map_err(StartError::AccessLog)?,
+            digests: DigestKey::random().map_err(StartError::Random)?,
+            config,
+            listener,
+            admin_listener,
+            metrics,
+            clock,
+        })
+    }
+
+    /// Returns where clients connect.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        local(&self.listener)
+    }
+
+    /// Returns where operators connect.
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        local(&self.admin_listener)
+    }
+
+    /// Serves until `stop` resolves, then drains: readiness falls; after `server.drain_delay` nobody is accepted any
+    /// more; connections and writes in flight end; what is left at `server.drain_deadline` is cut.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Ended {
+        let phases = Phases::new();
+        let store = Arc::new(self.store());
+        let writes = WritesInFlight::new();
+        let stack = self.stack(&store, &writes);
+        let admin = Admin { metrics: self.metrics.clone(), store, phases: phases.watch() };
+        let admin = tokio::spawn(admin::serve(self.admin_listener, Arc::new(admin)));
+        let server = &self.config.server;
+        let listener = Listener::new(self.listener, server.max_connections, self.metrics.connections.clone());
+        let serving = Serving { limits: limits(server), metrics: self.metrics, phases: phases.clone() };
+        let accepting = tokio::spawn(serving.run(listener, stack));
+
+        stop.await;
+        tracing::info!(delay = ?server.drain_delay, "stopping: no longer ready");
+        phases.enter(Phase::Leaving);
+        tokio::time::sleep(server.drain_delay).await;
+        tracing::info!(deadline = ?server.drain_deadline, "draining: no longer accepting");
+        phases.enter(Phase::Draining);
+        let ended = drain(&phases, accepting, writes, server.drain_deadline.saturating_sub(server.drain_delay)).await;
+        admin.abort();
+        ended
+    }
+
+    fn store(&self) -> Store {
+        let cache = &self.config.cache;
+        Store::new(cache.capacity, cache.operators_ttl.max(cache.organizations_ttl), &self.metrics.store)
+    }
+
+    fn stack(&self, store: &Arc<Store>, writes: &WritesInFlight) -> impl Stack + use<> {
+        let core = stack::core(self.core(store, writes), self.upstream());
+        let log = self.access_log.as_ref().map(|(log, _)| log.clone());
+        let edge = EdgeParts {
+            access_log: AccessLogLayer::new(log, self.metrics.requests.clone(), self.clock),
+            rescue: RescueLayer::new(self.metrics.requests.clone()),
+            admission: AdmissionLayer::new(self.config.server.max_body as u64),
+            digests: self.digests.clone(),
+        };
+        stack::edge(edge, core)
+    }
+
+    fn core(&self, store: &Arc<Store>, writes: &WritesInFlight) -> CoreParts {
+        let cache = &self.config.cache;
+        let lifetimes = Lifetimes { operators: cache.operators_ttl, organizations: cache.organizations_ttl };
+        CoreParts {
+            cache: CacheLayer::new(Arc::clone(store), lifetimes, self.clock),
+            collapse: CollapseLayer::new(self.clock, self.metrics.collapse.clone()),
+            fill: FillLayer {
+                store: Arc::clone(store),
+                lifetimes,
+                max_body: cache.max_body,
+                total_timeout: self.config.upstream.total_timeout,
+                clock: self.clock,
+            },
+            retry: RetryReads::new(self.config.upstream.retry_percent, self.metrics.upstream.clone()),
+            throttle: self.throttle(),
+            invalidation: InvalidationLayer {
+                store: Arc::clone(store),
+                max_inspect: cache.max_inspect,
+                quarantine: cache.quarantine,
+                metrics: self.metrics.invalidation.clone(),
+                writes: writes.counter(),
+            },
+        }
+    }
+
+    fn throttle(&self) -> ThrottleLayer {
+        let throttle = &self.config.throttle;
+        let terms = Terms {
+            mode: throttle.mode,
+            max_wait: throttle.max_wait,
+            max_lanes: throttle.max_credentials,
+            clock: self.clock,
+            metrics: self.metrics.throttle.clone(),
+        };
+        let quota = |class| {
+            quota(match class {
+                Class::Operator => &throttle.operator,
+                Class::Login => &throttle.login,
+                Class::Other => &throttle.other,
+            })
+        };
+        ThrottleLayer::new(Arc::new(Quotas::new(quota, &terms)), self.digests.clone())
+    }
+
+    fn upstream(&self) -> Upstream {
+        let settings = &self.config.upstream;
+        Upstream {
+            client: Client::new(&upstream::client::Settings {
+                url: settings.url.clone(),
+                connect_timeout: settings.connect_timeout,
+                pool_idle_timeout: settings.pool_idle_timeout,
+                pool_max_idle: settings.pool_max_idle,
+            }),
+            head_timeout: settings.head_timeout,
+            idle_timeout: settings.idle_timeout,
+            clock: self.clock,
+            metrics: self.metrics.upstream.clone(),
+        }
+    }
+}
+
+/// What every connection is served with.
+struct Serving {
+    limits: Limits,
+    metrics: Metrics,
+    phases: Phases,
+}
+
+impl Serving {
+    /// Accepts until the gateway drains, and returns the connections that are left.
+    async fn run(self, listener: Listener, stack: impl Stack) -> JoinSet<()> {
+        let connections = std::sync::Mutex::new(JoinSet::new());
+        let serve = |stream, peer: SocketAddr, place| {
+            let (stack, limits, phases) = (stack.clone(), self.limits, self.phases.watch());
+            let opened = self.metrics.connections.opened();
+            let mut connections = connections.lock().expect("nothing panics while it is held");
+            // Those that have ended are forgotten as others come.
+            while connections.try_join_next().is_some() {}
+            connections.spawn(async move {
+                connection::serve(stream, peer.ip(), stack, &limits, phases).await;
+                drop((opened, place));
+            });
+        };
+        listener.run(self.phases.watch(), serve).await;
+        connections.into_inner().expect("nothing panics while it is held")
+    }
+}
+
+/// Waits for the connections and then for the writes whose clients have left, until the deadline.
+async fn drain(
+    phases: &Phases,
+    accepting: tokio::task::JoinHandle<JoinSet<()>>,
+    writes: WritesInFlight,
+    deadline: Duration,
+) -> Ended {
+    let mut connections = accepting.await.unwrap_or_default();
+    let all_ended = async {
+        while connections.join_next().await.is_some() {}
+        writes.ended().await;
+    };
+    let ended = match tokio::time::timeout(deadline, all_ended).await {
+        Ok(()) => Ended::Drained,
+        Err(_) => Ended::Cut { connections: connections.len() },
+    };
+    phases.enter(Phase::Closed);
+    connections.shutdown().await;
+    ended
+}
+
+fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    listener::bind(address).map_err(|source| StartError::Bind { setting, address, source })
+}
+
+fn local(listener: &TcpListener) -> SocketAddr {
+    listener.local_addr().expect("a bound socket has an address")
+}
+
+fn limits(server: &config::Server) -> Limits {
+    Limits {
+        max_head: server.max_head,
+        max_fields: server.max_fields,
+        max_target: server.max_target,
+        head_timeout: server.head_timeout,
+        idle_timeout: server.idle_timeout,
+        body_timeout: server.body_timeout,
+    }
+}
+
+fn quota(quota: &config::Quota) -> governor::Quota {
+    governor::Quota::with_period(quota.rate.period())
+        .expect("a period is not zero: checked by Config")
+        .allow_burst(quota.burst)
+}

@@ -1,0 +1,94 @@
+//! Composes the layers: the one file that knows their order, and why each stands where it does.
+//!
+//! Order is a property of the types. The edge takes a [`Request`] and fails with a [`Failure`](crate::edge::Failure) below `rescue` and not
+//! at all above it; the core takes a [`RoutedRequest`]. A layer of one does not compile in the other.
+
+use std::convert::Infallible;
+
+use tower::retry::RetryLayer;
+use tower::util::BoxCloneSyncService;
+use tower::{Layer, Service, ServiceBuilder};
+
+use crate::cache::{CacheLayer, FillLayer};
+use crate::chathub::RoutedRequest;
+use crate::chathub::credential::DigestKey;
+use crate::collapse::CollapseLayer;
+use crate::edge::{AccessLogLayer, AdmissionLayer, ExplainLayer, RescueLayer, RoutingLayer};
+use crate::error::Error;
+use crate::invalidation::InvalidationLayer;
+use crate::throttle::ThrottleLayer;
+use crate::upstream::retry::RetryReads;
+use crate::wire::{Request, Response};
+
+/// The core with its type erased: the one seam at which futures are boxed.
+pub type Core = BoxCloneSyncService<RoutedRequest, Response, Error>;
+
+/// The parts of the core.
+#[derive(Debug, Clone)]
+pub struct CoreParts {
+    /// Answers from memory.
+    pub cache: CacheLayer,
+    /// Shares fetches.
+    pub collapse: CollapseLayer,
+    /// Stores answers.
+    pub fill: FillLayer,
+    /// Repeats reads.
+    pub retry: RetryReads,
+    /// Paces.
+    pub throttle: ThrottleLayer,
+    /// Fences writes.
+    pub invalidation: InvalidationLayer,
+}
+
+/// Stacks the core over `upstream`.
+///
+/// A request meets these layers from top to bottom, its response from bottom to top.
+pub fn core<U>(parts: CoreParts, upstream: U) -> Core
+where
+    U: Service<RoutedRequest, Response = Response, Error = Error, Future: Send> + Clone + Send + Sync + 'static,
+{
+    let core = ServiceBuilder::new()
+        .layer(parts.cache) // readiness ends here: a hit waits for nothing below
+        .layer(parts.collapse) // one fetch for equal misses, unless a write lies between them
+        .layer(parts.fill) // inside the flight: judged and stored once, though all who asked have left
+        .layer(RetryLayer::new(parts.retry)) // above the quota, so each attempt pays
+        .layer(parts.throttle) // only what goes upstream costs a cell; whoever leaves the queue takes his write back
+        .layer(parts.invalidation) // last: a write that waits or is refused hides nothing; from here it runs by itself
+        .service(upstream);
+    BoxCloneSyncService::new(core)
+}
+
+/// The parts of the edge.
+#[derive(Debug, Clone)]
+pub struct EdgeParts {
+    /// Counts and logs.
+    pub access_log: AccessLogLayer,
+    /// Answers failures.
+    pub rescue: RescueLayer,
+    /// Refuses.
+    pub admission: AdmissionLayer,
+    /// Keys the digests of credentials.
+    pub digests: DigestKey,
+}
+
+/// The whole stack.
+pub trait Stack:
+    Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+impl<S> Stack for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+/// Stacks the edge over the core.
+pub fn edge(parts: EdgeParts, core: Core) -> impl Stack {
+    let EdgeParts { access_log, rescue, admission, digests } = parts;
+    let fallible = admission.layer(RoutingLayer::new(digests).layer(core));
+    ServiceBuilder::new()
+        .layer(access_log) // on top: sees every request, and its answer as the client gets it
+        .layer(ExplainLayer) // tells of failures too, so above the rescue
+        .layer(rescue) // above it nothing fails
+        .service(fallible)
+}

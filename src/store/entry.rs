@@ -1,0 +1,77 @@
+//! One stored response, held in as few bytes as it takes.
+//!
+//! A parsed field value keeps the whole buffer alive that it was read from, some eight kilobytes (DESIGN 10). So every
+//! byte of an entry is copied, once, to its exact size, when it is stored; a hit then only counts references.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::AGE;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
+
+use super::fence::Stamp;
+use crate::wire::Body;
+
+/// Room for `Age` and what the edge adds.
+const FIELDS_OF_THE_EDGE: usize = 4;
+
+/// What an entry costs beyond its bytes: itself, its key, and moka's bookkeeping. An estimate.
+const OVERHEAD: usize = 400;
+/// What a field costs beyond its bytes: name, value and the two allocations' heads.
+const FIELD_OVERHEAD: usize = 88;
+
+/// A stored response: always a complete 200.
+#[derive(Debug)]
+pub struct Entry {
+    fields: Box<[(HeaderName, HeaderValue)]>,
+    content: Bytes,
+    /// The generations under which it was fetched.
+    pub stamp: Stamp,
+    /// When the response was received, less the age it had then (RFC 9111 §4.2.3).
+    pub generated: Instant,
+    /// How long it is fresh, counted from `generated`.
+    pub lifetime: Duration,
+}
+
+impl Entry {
+    /// Copies a response.
+    #[must_use]
+    pub fn new(fields: &HeaderMap, content: &Bytes, stamp: Stamp, generated: Instant, lifetime: Duration) -> Self {
+        let copied = fields.iter().map(|(name, value)| (name.clone(), copy(value)));
+        Self { fields: copied.collect(), content: Bytes::copy_from_slice(content), stamp, generated, lifetime }
+    }
+
+    /// Returns the response's age at `now` (RFC 9111 §4.2.3).
+    #[must_use]
+    pub fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.generated)
+    }
+
+    /// Returns the response as it is answered at `now`: as the upstream sent it, and its `Age`.
+    #[must_use]
+    pub fn to_response(&self, now: Instant) -> http::Response<Body> {
+        let mut response = http::Response::new(Body::from(self.content.clone()));
+        let fields = response.headers_mut();
+        fields.reserve(self.fields.len() + FIELDS_OF_THE_EDGE);
+        for (name, value) in &self.fields {
+            fields.append(name, value.clone());
+        }
+        fields.insert(AGE, HeaderValue::from(self.age(now).as_secs()));
+        response
+    }
+
+    /// Returns what holding the entry costs, in bytes.
+    #[must_use]
+    pub fn weight(&self) -> u32 {
+        let fields = self.fields.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD);
+        let weight = OVERHEAD + self.content.len() + fields.sum::<usize>();
+        u32::try_from(weight).unwrap_or(u32::MAX)
+    }
+}
+
+fn copy(value: &HeaderValue) -> HeaderValue {
+    let mut copied = HeaderValue::from_bytes(value.as_bytes()).expect("it was a field value before");
+    copied.set_sensitive(value.is_sensitive());
+    copied
+}

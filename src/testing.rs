@@ -1,0 +1,57 @@
+//! Builders that unit tests share.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::OnceLock;
+
+use crate::chathub::credential::DigestKey;
+use crate::chathub::{List, Route, RoutedRequest};
+use crate::telemetry::metrics::Metrics;
+use crate::wire::{Body, Response};
+
+/// One key for a whole test run, so that equal credentials have equal digests.
+pub(crate) fn digests() -> &'static DigestKey {
+    static KEY: OnceLock<DigestKey> = OnceLock::new();
+    KEY.get_or_init(|| DigestKey::random().unwrap())
+}
+
+/// A request as the edge hands it to the core.
+pub(crate) fn routed(method: &str, target: &str, fields: &[(&str, &str)]) -> RoutedRequest {
+    let mut builder = http::Request::builder().method(method).uri(target);
+    for (name, value) in fields {
+        builder = builder.header(*name, *value);
+    }
+    let (head, ()) = builder.body(()).unwrap().into_parts();
+    RoutedRequest {
+        route: Route::of(&head.method, &head.uri),
+        list: List::from_canonical(&head.method, &head.uri),
+        identity: digests().identify(&head.headers),
+        peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        body: Body::empty(),
+        head,
+    }
+}
+
+/// A list of operators, as the upstream would answer.
+pub(crate) fn list(content: &'static str) -> Response {
+    let message = http::Response::builder()
+        .header("content-type", "application/json; charset=utf-8")
+        .body(Body::from(bytes::Bytes::from_static(content.as_bytes())))
+        .unwrap();
+    Response::new(message)
+}
+
+/// An answer of that status without content.
+pub(crate) fn status(code: u16) -> Response {
+    Response::new(http::Response::builder().status(code).body(Body::empty()).unwrap())
+}
+
+/// Metrics of a registry of their own.
+pub(crate) fn metrics() -> Metrics {
+    Metrics::new(prometheus::Registry::new())
+}
+
+/// The content of a response.
+pub(crate) async fn content(response: Response) -> bytes::Bytes {
+    use http_body_util::BodyExt;
+    response.message.into_body().collect().await.unwrap().to_bytes()
+}

@@ -1,0 +1,82 @@
+//! Connections to the upstream: TCP and TLS together within one time limit.
+//!
+//! The TCP connector has a limit of its own, but a handshake that stalls after TCP has connected would escape it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use rustls::ClientConfig;
+use tower::Service;
+
+/// Returns what TLS to the upstream trusts: the platform's roots or, on a system that has none, those that Mozilla
+/// trusts.
+#[must_use]
+pub fn trust() -> ClientConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring supports the default protocol versions");
+    let trusting = builder.clone().with_native_roots().unwrap_or_else(|_| builder.with_webpki_roots());
+    trusting.with_no_client_auth()
+}
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Makes connections within a time limit.
+#[derive(Debug, Clone)]
+pub struct TimedConnector {
+    inner: HttpsConnector<HttpConnector>,
+    limit: Duration,
+}
+
+/// What is offered to the upstream in the TLS handshake (ALPN, RFC 7301).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocols {
+    /// HTTP/2, else HTTP/1.1.
+    All,
+    /// HTTP/1.1 alone: the only version with `Upgrade`.
+    Http1,
+}
+
+/// The limit was reached.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("no connection within {0:?}")]
+pub struct ConnectTimeout(Duration);
+
+impl TimedConnector {
+    /// Creates a connector that offers `protocols` over TLS.
+    #[must_use]
+    pub fn new(limit: Duration, tls: ClientConfig, protocols: Protocols) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.enforce_http(false);
+        tcp.set_keepalive(Some(Duration::from_secs(60)));
+        let tls = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+        let inner = match protocols {
+            Protocols::All => tls.enable_all_versions().wrap_connector(tcp),
+            Protocols::Http1 => tls.enable_http1().wrap_connector(tcp),
+        };
+        Self { inner, limit }
+    }
+}
+
+impl Service<Uri> for TimedConnector {
+    type Response = <HttpsConnector<HttpConnector> as Service<Uri>>::Response;
+    type Error = Source;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Source>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Source>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, target: Uri) -> Self::Future {
+        let connecting = tokio::time::timeout(self.limit, self.inner.call(target));
+        let limit = self.limit;
+        Box::pin(async move { connecting.await.map_err(|_| ConnectTimeout(limit))? })
+    }
+}

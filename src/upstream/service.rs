@@ -1,0 +1,178 @@
+//! Sends one request and returns the response as it streams.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, Either, select};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::{HeaderMap, Method, StatusCode, Version, request, response};
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
+use tower::Service;
+
+use super::body::{Paced, Progress, Watched};
+use super::client::Client;
+use super::connector::ConnectTimeout;
+use super::error::UpstreamError;
+use super::tunnel::Tunnel;
+use crate::chathub::{Route, RoutedRequest};
+use crate::clock::Clock;
+use crate::error::{Cause, Error};
+use crate::telemetry::label::StatusClass;
+use crate::telemetry::metrics::{UpstreamMetrics, UpstreamOutcome};
+use crate::wire::{Body, BodyError, Response, hop_by_hop};
+
+/// The leaf of the stack.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// The pool.
+    pub client: Client,
+    /// The longest wait for a response head, counted from when the request's content last moved.
+    pub head_timeout: Duration,
+    /// The longest pause in a response's content. Event streams and hub traffic may pause as long as they like.
+    pub idle_timeout: Duration,
+    /// The time.
+    pub clock: Clock,
+    /// Where it is counted.
+    pub metrics: UpstreamMetrics,
+}
+
+impl Service<RoutedRequest> for Upstream {
+    type Response = Response;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Response, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: RoutedRequest) -> Self::Future {
+        Box::pin(self.clone().exchange(request))
+    }
+}
+
+impl Upstream {
+    async fn exchange(self, request: RoutedRequest) -> Result<Response, Error> {
+        let RoutedRequest { mut head, body, route, .. } = request;
+        let method = head.method.clone();
+        let tunnel = Tunnel::wished(&mut head);
+        let started = self.clock.now();
+        let in_flight = self.metrics.began();
+        let mut outgoing = self.outgoing(head);
+        if let Some(tunnel) = &tunnel {
+            tunnel.ask(&mut outgoing.headers);
+        }
+        let result = self.send(outgoing, body, route).await;
+        drop(in_flight);
+        let took = self.clock.now() - started;
+        self.metrics.ended(route, outcome(&result), took);
+        let mut response = Response::new(self.receive(result?, route, &method, tunnel));
+        response.account.upstream_time = Some(took);
+        Ok(response)
+    }
+
+    /// Sends the request and waits for the response's head.
+    async fn send(&self, head: request::Parts, body: Body, route: Route) -> Result<http::Response<Incoming>, Error> {
+        let progress = Progress::new(self.clock);
+        let body = match body.is_empty() {
+            true => body,
+            false => Body::streamed(Watched { inner: body, progress: progress.clone() }),
+        };
+        let exchange = self.client.send(http::Request::from_parts(head, body));
+        let stalled = std::pin::pin!(progress.stalled(self.head_timeout));
+        match select(exchange, stalled).await {
+            Either::Left((result, _)) => result.map_err(|error| failed(error, route)),
+            Either::Right(((), _)) => Err(UpstreamError::HeadTimeout { is_write: !route.is_safe() }.into()),
+        }
+    }
+
+    /// Makes the head that goes out: the target's bytes, the fields that are not of the client's connection. Framing is
+    /// never copied; the client library writes it for the content that it really sends.
+    fn outgoing(&self, mut head: request::Parts) -> request::Parts {
+        hop_by_hop::remove(&mut head.headers);
+        head.headers.remove(CONTENT_LENGTH);
+        head.headers.insert(HOST, self.client.host());
+        hop_by_hop::add_via(&mut head.headers, head.version);
+        head.uri = self.client.address(&head.uri);
+        head.version = Version::HTTP_11;
+        head
+    }
+
+    /// Makes the response that goes to the layers above.
+    fn receive(
+        &self,
+        mut response: http::Response<Incoming>,
+        route: Route,
+        method: &Method,
+        tunnel: Option<Tunnel>,
+    ) -> http::Response<Body> {
+        let is_granted = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let upgrade = is_granted.then(|| hyper::upgrade::on(&mut response));
+        let (mut head, incoming) = response.into_parts();
+        let version = head.version;
+        hop_by_hop::remove(&mut head.headers);
+        if let (Some(tunnel), Some(upgrade)) = (tunnel, upgrade) {
+            tunnel.ask(&mut head.headers);
+            tunnel.join(upgrade);
+        }
+        if !is_length_of_what_is_not_sent(&head, method) {
+            head.headers.remove(CONTENT_LENGTH);
+        }
+        hop_by_hop::add_via(&mut head.headers, version);
+        let body = Body::from_upstream(incoming);
+        let body = match body.is_empty() || may_pause(route, &head.headers) {
+            true => body,
+            false => Body::streamed(Paced::new(body, self.idle_timeout)),
+        };
+        http::Response::from_parts(head, body)
+    }
+}
+
+/// In the answer to HEAD and in a 304 the length tells of content that is not there (RFC 9110 §8.6). Anywhere else the
+/// length of what is really sent is written anew.
+fn is_length_of_what_is_not_sent(head: &response::Parts, method: &Method) -> bool {
+    method == Method::HEAD || head.status == StatusCode::NOT_MODIFIED
+}
+
+fn may_pause(route: Route, fields: &HeaderMap) -> bool {
+    let is_event_stream = || {
+        fields.get(CONTENT_TYPE).is_some_and(|value| {
+            let media = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+            media.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+        })
+    };
+    route == Route::Hub || is_event_stream()
+}
+
+/// Finds out whose fault a failed exchange is and whether anything was sent.
+fn failed(error: legacy::Error, route: Route) -> Error {
+    let error = match BodyError::clients(error) {
+        Ok(fault) => return Cause::Content(fault).into(),
+        Err(error) => error,
+    };
+    if error.is_connect() {
+        return match is_timeout(&error) {
+            true => UpstreamError::ConnectTimeout.into(),
+            false => UpstreamError::Unreachable(error.into()).into(),
+        };
+    }
+    UpstreamError::Broken { source: error.into(), is_write: !route.is_safe() }.into()
+}
+
+fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<ConnectTimeout>())
+}
+
+fn outcome(result: &Result<http::Response<Incoming>, Error>) -> UpstreamOutcome {
+    match result {
+        Ok(response) => StatusClass::from(response.status()).into(),
+        Err(error) => match &error.cause {
+            Cause::Upstream(UpstreamError::Unreachable(_)) => UpstreamOutcome::Unreachable,
+            Cause::Upstream(UpstreamError::ConnectTimeout | UpstreamError::HeadTimeout { .. }) => {
+                UpstreamOutcome::Timeout
+            }
+            Cause::Content(_) => UpstreamOutcome::Client,
+            _ => UpstreamOutcome::Broken,
+        },
+    }
+}

@@ -1,0 +1,99 @@
+//! `X-Request-Id`: taken from the client if it is fit to be logged, made otherwise.
+//!
+//! An id is repeated in the log and in the answer, so one with odd bytes or without a bound would let a client write
+//! log lines for us. Such an id is replaced, never trimmed: half an id finds nothing.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// The field's name.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest id that is taken from a client, in bytes.
+const LONGEST: usize = 128;
+
+/// The name of one request, in logs and in the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// Returns the client's id if it has exactly one that is fit, else a new one.
+    #[must_use]
+    pub fn take_or_make(fields: &HeaderMap) -> Self {
+        let mut given = fields.get_all(X_REQUEST_ID).iter();
+        match (given.next(), given.next()) {
+            (Some(value), None) if is_fit(value.as_bytes()) => Self(value.clone()),
+            _ => Self::make(),
+        }
+    }
+
+    /// Makes an id of sixteen hexadecimal digits that this process gives once.
+    fn make() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let mixed = mix(number.wrapping_add(process_seed()));
+        let mut digits = [0; 16];
+        for (place, digit) in digits.iter_mut().enumerate() {
+            *digit = b"0123456789abcdef"[(mixed >> (60 - 4 * place)) as usize & 0xf];
+        }
+        Self(HeaderValue::from_bytes(&digits).expect("hexadecimal digits are visible ASCII"))
+    }
+
+    /// Returns the id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    /// Returns the id as a field's value.
+    #[must_use]
+    pub fn to_value(&self) -> HeaderValue {
+        self.0.clone()
+    }
+}
+
+fn is_fit(id: &[u8]) -> bool {
+    !id.is_empty() && id.len() <= LONGEST && id.iter().all(u8::is_ascii_graphic)
+}
+
+fn process_seed() -> u64 {
+    static SEED: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    *SEED.get_or_init(|| getrandom::u64().unwrap_or(0x9e37_79b9_7f4a_7c15))
+}
+
+/// A bijection (the finaliser of splitmix64): different numbers give different ids that do not look alike.
+const fn mix(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(ids: &[&str]) -> HeaderMap {
+        ids.iter().map(|id| (X_REQUEST_ID, HeaderValue::from_str(id).unwrap())).collect()
+    }
+
+    #[test]
+    fn a_clients_id_is_kept() {
+        assert_eq!(RequestId::take_or_make(&fields(&["order-17"])).as_str(), "order-17");
+    }
+
+    #[test]
+    fn an_id_that_is_unfit_for_a_log_is_replaced() {
+        let long = "x".repeat(LONGEST + 1);
+        for unfit in [&["two words"][..], &[""], &[&long], &["a", "b"], &[]] {
+            let id = RequestId::take_or_make(&fields(unfit));
+            assert!(!unfit.contains(&id.as_str()), "{unfit:?}");
+            assert_eq!(id.as_str().len(), 16);
+        }
+    }
+
+    #[test]
+    fn made_ids_differ() {
+        assert_ne!(RequestId::make(), RequestId::make());
+    }
+}
