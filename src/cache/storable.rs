@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn each_reason_against_storing_has_its_word() {
-        let rows: [(u16, &[(&str, &str)], Detail); 12] = [
+        type Fields = &'static [(&'static str, &'static str)];
+        let rows: [(u16, Fields, Detail); 12] = [
             (204, &[JSON], Detail::Status),
             (401, &[JSON], Detail::Status),
             (500, &[JSON], Detail::Status),

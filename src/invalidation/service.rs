@@ -55,6 +55,8 @@ impl InvalidationLayer {
             route => Groups::of(route),
         };
         let (answer, answered) = oneshot::channel();
+        // A write that changes no list leaves nothing in doubt that is stored here.
+        let hides = groups != Groups::None;
         let write = self.begin(&request, groups);
         let exchange = inner.oneshot(request);
         let running = self.writes.begin();
@@ -65,7 +67,7 @@ impl InvalidationLayer {
             let outcome = Outcome::of(&result);
             write.raise();
             self.metrics.ended(outcome);
-            if outcome != Outcome::Ambiguous {
+            if outcome != Outcome::Ambiguous || !hides {
                 drop(write);
                 drop(answer.send(result));
                 return;
