@@ -7,7 +7,8 @@ use chathub_gateway::error::chain;
 use chathub_gateway::gateway::Ended;
 use chathub_gateway::{Gateway, telemetry};
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 /// Something did not work.
 const FAILED: u8 = 1;
@@ -26,52 +27,68 @@ fn main() -> ExitCode {
     match arguments.command {
         Some(Command::Check) => println!("the settings are good"),
         Some(Command::Config) => print!("{}", config.to_toml()),
-        None => return run(config),
+        None => return run(config).unwrap_or_else(|error| failed(&*error)),
     }
     ExitCode::SUCCESS
 }
 
-fn run(config: Config) -> ExitCode {
+fn run(config: Config) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let level = config.log.level.as_str().parse().expect("the levels have tracing's names");
     telemetry::logging::start(level, config.log.format == Format::Json);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(workers) = config.server.workers {
         runtime.worker_threads(workers.get());
     }
-    let runtime = match runtime.enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error),
-    };
-    runtime.block_on(async {
-        let upstream = config.upstream.url.clone();
-        let gateway = match Gateway::bind(config, std::io::stdout()) {
-            Ok(gateway) => gateway,
-            Err(error) => return failed(&error),
-        };
-        let stop = match stop() {
-            Ok(stop) => stop,
-            Err(error) => return failed(&error),
-        };
-        let (listen, admin) = (gateway.address(), gateway.admin_address());
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, %admin, %upstream, "serving");
-        match gateway.run(stop).await {
-            Ended::Drained => tracing::info!("stopped: every request had its answer"),
-            Ended::Cut { connections } => tracing::warn!(connections, "stopped: connections were cut at the deadline"),
-        }
-        ExitCode::SUCCESS
-    })
+    runtime.enable_all().build()?.block_on(serve(config))
 }
 
-/// Resolves when the gateway is asked to stop.
-fn stop() -> std::io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!(signal = "SIGTERM", "asked to stop"),
-            _ = interrupt.recv() => tracing::info!(signal = "SIGINT", "asked to stop"),
+async fn serve(config: Config) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let upstream = config.upstream.url.clone();
+    let gateway = Gateway::bind(config, std::io::stdout())?;
+    let mut signals = Signals::new()?;
+    let (listen, admin) = (gateway.address(), gateway.admin_address());
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, %admin, %upstream, "serving");
+    let (ask, asked) = oneshot::channel();
+    let insisted = async {
+        signals.next().await;
+        // The gateway runs, so it is there to be asked.
+        let _ = ask.send(());
+        signals.next().await;
+    };
+    tokio::select! {
+        ended = gateway.run(async { drop(asked.await) }) => tell(ended),
+        () = insisted => {
+            tracing::warn!("stopped at once: asked twice");
+            return Ok(FAILED.into());
         }
-    })
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(ended: Ended) {
+    match ended {
+        Ended::Drained => tracing::info!("stopped: every request had its answer"),
+        Ended::Cut { connections } => tracing::warn!(connections, "stopped: connections were cut at the deadline"),
+    }
+}
+
+/// The signals that ask the gateway to stop. The second one does not wait for the drain.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => tracing::info!(signal = "SIGTERM", "asked to stop"),
+            _ = self.interrupt.recv() => tracing::info!(signal = "SIGINT", "asked to stop"),
+        }
+    }
 }
 
 /// Says on standard error, for people, what could not be done and why.
