@@ -1,0 +1,20 @@
+//! What clients and operators see of a gateway, over real sockets, before an emulated ChatHub.
+//!
+//! "Was cached" means that the emulator saw nothing. Tests wait for events, never for time to pass, except where the
+//! passing of time is what they are about.
+
+mod collapsing;
+mod content;
+mod failure;
+mod forwarding;
+mod freshness;
+mod hub;
+mod invalidation;
+mod isolation;
+mod operations;
+mod refusals;
+mod secrets;
+mod shutdown;
+#[path = "../support/mod.rs"]
+mod support;
+mod throttling;

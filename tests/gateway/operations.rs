@@ -1,0 +1,255 @@
+//! What those who run a gateway see: metrics, health, request ids and the access log.
+
+use std::collections::BTreeSet;
+
+use futures_util::{StreamExt, stream};
+use serde_json::Value;
+
+use crate::support::emulator::{Emulator, RateLimit};
+use crate::support::gateway::Gateway;
+
+/// The families that the README documents.
+fn documented() -> impl Iterator<Item = &'static str> {
+    let readme = include_str!("../../README.md");
+    let table =
+        readme.split("<!-- table: metrics -->").nth(1).and_then(|rest| rest.split("<!-- end: metrics -->").next());
+    let rows = table.expect("the README marks the table").lines();
+    rows.filter_map(|row| row.strip_prefix("| `")?.split('`').next())
+}
+
+/// The names of a line's members, in the order in which they stand.
+fn members(line: &Value) -> BTreeSet<&str> {
+    line.as_object().expect("a line is an object").keys().map(String::as_str).collect()
+}
+
+#[tokio::test]
+async fn every_documented_metric_is_there_from_the_start_and_says_zero() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).start().await;
+
+    let metrics = gateway.metrics().await;
+
+    let families = metrics.families();
+    assert!(documented().count() > 20);
+    for family in documented() {
+        assert!(families.contains(family), "{family} in {families:?}");
+    }
+    for (series, value) in metrics.own() {
+        let expected = match series.trim_start_matches("chathub_gateway_") {
+            "cache_capacity_bytes" => f64::from(64 << 20),
+            build if build.starts_with("build_info") => 1.0,
+            _ => 0.0,
+        };
+        assert_eq!(value, expected, "{series}");
+    }
+}
+
+#[tokio::test]
+async fn the_process_itself_is_measured() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).start().await;
+    let metrics = gateway.metrics().await;
+    for family in ["process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"] {
+        assert!(metrics.families().contains(family), "{family}");
+    }
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_route_status_and_part_of_the_cache() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    company.list(24).await;
+    company.list(24).await;
+    company.synchronize(&[(24, "Bea")]).await;
+    company.list(24).await;
+    company.ask("GET /nowhere").send().await;
+
+    let metrics = gateway.metrics().await;
+
+    let expected = [
+        (r#"requests_total{route="list_operators",status="2xx"}"#, 3.0),
+        (r#"requests_total{route="synchronize",status="2xx"}"#, 1.0),
+        (r#"requests_total{route="other_read",status="4xx"}"#, 1.0),
+        (r#"request_duration_seconds_count{cache="hit",route="list_operators"}"#, 1.0),
+        (r#"request_duration_seconds_count{cache="forwarded",route="list_operators"}"#, 2.0),
+        (r#"cache_lookups_total{outcome="hit",route="list_operators"}"#, 1.0),
+        (r#"cache_lookups_total{outcome="miss",route="list_operators"}"#, 1.0),
+        (r#"cache_lookups_total{outcome="stale",route="list_operators"}"#, 1.0),
+        (r#"cache_details_total{detail="invalidated"}"#, 1.0),
+        (r#"invalidations_total{cause="synchronize",scope="organizations"}"#, 1.0),
+        (r#"writes_total{outcome="accepted"}"#, 1.0),
+        (r#"upstream_requests_total{outcome="2xx",route="list_operators"}"#, 2.0),
+        (r#"throttle_decisions_total{class="operator",decision="admitted"}"#, 3.0),
+        ("flights_total", 2.0),
+        ("cache_entries", 1.0),
+        ("connections", 1.0),
+        ("requests_in_flight", 0.0),
+        ("upstream_in_flight", 0.0),
+    ];
+    for (series, value) in expected {
+        assert_eq!(metrics.value(series), value, "{series}");
+    }
+    assert!(metrics.value("cache_size_bytes") > 0.0);
+}
+
+#[tokio::test]
+async fn the_number_of_series_does_not_grow_with_clients_and_organizations() {
+    let chathub = Emulator::builder().rate_limit(RateLimit::Off).start().await;
+    let set = "throttle.mode = 'observe'\nthrottle.max_credentials = 10000";
+    let gateway = Gateway::before(&chathub).set(set).start().await;
+    gateway.client(&chathub.company_token("acme")).list(1).await;
+    let before: Vec<String> = gateway.metrics().await.own().map(|(series, _)| series.to_owned()).collect();
+
+    // A thousand tokens, and among them fifty organizations: what could become a label has been there.
+    let lists = (0..1_000).map(|number| {
+        let client = gateway.anybody().bearer(&chathub.company_token("acme"));
+        client.list(number % 50 + 1)
+    });
+    let answered = stream::iter(lists).buffer_unordered(32).filter(|answer| {
+        let is_good = answer.status == 200;
+        async move { is_good }
+    });
+    assert_eq!(answered.count().await, 1_000);
+
+    let after: Vec<String> = gateway.metrics().await.own().map(|(series, _)| series.to_owned()).collect();
+    assert_eq!(before, after);
+    assert_eq!(gateway.metrics().await.value(r#"throttle_credentials{class="operator"}"#), 1_001.0);
+}
+
+#[tokio::test]
+async fn the_operators_listener_tells_how_the_gateway_is() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).start().await;
+    for path in ["/livez", "/readyz", "/startupz", "/metrics"] {
+        assert_eq!(gateway.admin(&format!("GET {path}")).await.status, 200, "{path}");
+        assert_eq!(gateway.admin(&format!("HEAD {path}")).await.status, 200, "{path}");
+        assert_eq!(gateway.admin(&format!("POST {path}")).await.status, 405, "{path}");
+    }
+    assert_eq!(gateway.admin("GET /api/operator").await.status, 404);
+    let kind = gateway.admin("GET /metrics").await;
+    assert_eq!(kind.field("content-type"), Some("text/plain; version=0.0.4"));
+    assert_eq!(chathub.total(), 0);
+}
+
+#[tokio::test]
+async fn clients_cannot_reach_what_is_for_operators() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).start().await;
+    for path in ["/metrics", "/livez", "/readyz"] {
+        assert_eq!(gateway.anybody().ask(&format!("GET {path}")).send().await.status, 404, "the upstream's answer");
+    }
+    assert_eq!(chathub.total(), 3);
+}
+
+#[tokio::test]
+async fn a_request_id_is_taken_from_the_client_told_to_it_and_logged() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+
+    for _ in 0..2 {
+        let answer = company.ask("GET /api/operator?organizationId=24").with("x-request-id", "order-17").send().await;
+        assert_eq!(answer.field("x-request-id"), Some("order-17"));
+    }
+
+    let lines = gateway.log().lines(2).await;
+    assert!(lines.iter().all(|line| line["request_id"] == "order-17"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_request_without_a_fit_id_is_given_one() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    let ask = || company.ask("GET /api/operator?organizationId=24");
+
+    let ids = [
+        ask().send().await,
+        ask().with("x-request-id", "two words").send().await,
+        ask().with("x-request-id", &"x".repeat(129)).send().await,
+        ask().with("x-request-id", "a").with("x-request-id", "b").send().await,
+    ]
+    .map(|answer| answer.field("x-request-id").unwrap().to_owned());
+
+    assert!(ids.iter().all(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit())), "{ids:?}");
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 4);
+    let lines = gateway.log().lines(4).await;
+    let logged: Vec<_> = lines.iter().map(|line| line["request_id"].as_str().unwrap()).collect();
+    assert_eq!(logged, ids);
+}
+
+#[tokio::test]
+async fn each_request_is_one_line_that_tells_what_became_of_it() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    let length = company.list(24).await.content.len();
+    company.list(24).await;
+    company.ask("GET /API/Operator?organizationId=24").send().await;
+    gateway.anybody().key("nobody").with("cookie", "a=b").organizations().await;
+
+    let lines = gateway.log().lines(4).await;
+
+    let always = ["time", "request_id", "method", "path", "route", "status", "cache", "duration", "bytes"];
+    for line in &lines {
+        assert!(always.iter().all(|name| members(line).contains(name)), "{line}");
+    }
+    let [miss, hit, alias, refused] = [&lines[0], &lines[1], &lines[2], &lines[3]];
+    assert_eq!((&miss["method"], &miss["path"]), (&Value::from("GET"), &Value::from("/api/operator")));
+    assert_eq!((&miss["route"], &miss["cache"]), (&Value::from("list_operators"), &Value::from("forwarded")));
+    assert_eq!((&miss["status"], &miss["organization"]), (&Value::from(200), &Value::from(24)));
+    assert_eq!(miss["bytes"], length);
+    assert!(miss["upstream_time"].as_f64() > Some(0.0) && miss["upstream_time"].as_f64() <= miss["duration"].as_f64());
+    assert_eq!(miss["throttle_wait"], 0.0);
+    assert!(miss["credential"].as_str().unwrap().starts_with("bearer:"));
+
+    assert_eq!((&hit["cache"], &hit["bytes"]), (&Value::from("hit"), &Value::from(length)));
+    assert_eq!(hit["credential"], miss["credential"]);
+    assert!(!members(hit).contains("upstream_time") && !members(hit).contains("throttle_wait"));
+
+    assert_eq!((&alias["path"], &alias["detail"]), (&Value::from("/API/Operator"), &Value::from("target")));
+    assert!(!members(alias).contains("organization"));
+
+    assert_eq!((&refused["status"], &refused["detail"]), (&Value::from(401), &Value::from("cookie")));
+    assert!(refused["credential"].as_str().unwrap().starts_with("key:"));
+}
+
+#[tokio::test]
+async fn a_refused_request_has_its_line_too() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).start().await;
+    let mut connection = gateway.connect().await;
+
+    connection.send("GET /secret HTTP/1.1\r\n\r\n").await;
+
+    let id = connection.answer().await.field("x-request-id").unwrap().to_owned();
+    let lines = gateway.log().lines(1).await;
+    assert_eq!((&lines[0]["status"], &lines[0]["detail"]), (&Value::from(400), &Value::from("refused")));
+    assert_eq!((&lines[0]["request_id"], &lines[0]["route"]), (&Value::from(id), &Value::from("none")));
+    assert_eq!(lines[0]["cache"], "unasked");
+}
+
+#[tokio::test]
+async fn the_access_log_can_be_switched_off() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set("log.access = false").start().await;
+    gateway.client(&chathub.company_token("acme")).list(24).await;
+    let log = gateway.log();
+
+    gateway.stop().await;
+
+    assert_eq!(log.text(), "");
+}
+
+#[tokio::test]
+async fn a_path_cannot_write_a_line_of_its_own_into_the_log() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).start().await;
+    let mut connection = gateway.connect().await;
+
+    connection.send("GET /a\"}\\b%0a HTTP/1.1\r\nhost: h\r\n\r\n").await;
+
+    connection.answer().await;
+    assert_eq!(gateway.log().lines(1).await[0]["path"], "/a\"}\\b%0a");
+}

@@ -1,0 +1,314 @@
+//! How often a credential's requests reach the upstream, in which order, and what those are told who must not wait.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::support::client::Client;
+use crate::support::emulator::{Emulator, Endpoint, Fault};
+use crate::support::gateway::Gateway;
+use crate::support::soon;
+
+/// What ChatHub's documents give as the content of a 429.
+const TOO_MANY: &str = r#"{"error":"Too Many Requests","message":"Rate limit exceeded. Please wait before sending more requests.","status":429}"#;
+
+/// One call to the upstream, and no waiting for a second.
+const ONE_AN_HOUR: &str = "throttle.operator = { rate = '1/h', burst = 1 }\nthrottle.max_wait = '0s'";
+
+fn decided(class: &str, decision: &str) -> String {
+    format!(r#"throttle_decisions_total{{class="{class}",decision="{decision}"}}"#)
+}
+
+async fn log_in(client: &Client, chathub: &Emulator) -> u16 {
+    let (login, password) = chathub.login("acme");
+    let call = client.ask("POST /api/company/get-token").json(&json!({ "login": login, "password": password }));
+    call.send().await.status
+}
+
+#[tokio::test]
+async fn of_six_lists_at_once_the_sixth_waits_its_turn_and_none_is_refused() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+
+    let answers = join_all((1..=6).map(|organization| company.list(organization))).await;
+
+    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    let arrived: Vec<_> = chathub.received().iter().map(|received| received.at).collect();
+    // A burst of five, and then one each 0.2 s; the clocks of both sides are read at slightly different moments.
+    assert!(arrived[5] - arrived[0] > Duration::from_millis(190), "{arrived:?}");
+    assert_eq!(gateway.metrics().await.value(&decided("operator", "waited")), 1.0);
+}
+
+#[tokio::test]
+async fn no_second_holds_more_calls_than_the_burst_and_a_seconds_worth_of_the_rate() {
+    let chathub = Emulator::start().await;
+    let set = "throttle.operator = { rate = '20/s', burst = 5 }";
+    let gateway = Gateway::before(&chathub).set(set).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+
+    let answers = join_all((1..=36).map(|organization| company.list(organization))).await;
+
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    // GCRA lets a rested credential send its burst at once and then goes on at the rate: 5 + 20 in the fullest second.
+    // Three more are for the way between the two clocks: a delay of 0.15 s brings calls of two seconds into one.
+    assert!(chathub.largest_window() <= 28, "{}", chathub.largest_window());
+}
+
+#[tokio::test]
+async fn calls_are_sent_in_the_order_in_which_they_came() {
+    let chathub = Emulator::start().await;
+    let set = "throttle.operator = { rate = '20/s', burst = 1 }";
+    let gateway = Gateway::before(&chathub).set(set).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    let gate = chathub.stall(Endpoint::ListOperators);
+    let mut lists = vec![tokio::spawn(company.list(1))];
+    soon(gate.reached(1)).await;
+    for (queued, organization) in (1..).zip([5, 3, 4, 2]) {
+        lists.push(tokio::spawn(company.list(organization)));
+        gateway.reaches("flights_total", f64::from(queued) + 1.0).await;
+    }
+
+    gate.release();
+
+    join_all(lists).await;
+    let targets: Vec<_> = chathub.received().iter().map(|received| received.target.clone()).collect();
+    let expected = [1, 5, 3, 4, 2].map(|organization| format!("/api/operator?organizationId={organization}"));
+    assert_eq!(targets, expected);
+}
+
+#[tokio::test]
+async fn a_hundred_calls_at_once_never_meet_the_upstreams_own_limit() {
+    // The emulator's limit is on: 75 in any second and 50 on average.
+    let chathub = Emulator::start().await;
+    // The default burst of 25 makes 75 in the fullest second as they are sent. They are counted as they arrive, and a
+    // machine that is busy with other tests delays some: fifteen fewer leave room for 0.3 s.
+    let gateway = Gateway::before(&chathub).set("throttle.other = { rate = '50/s', burst = 10 }").start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+
+    let answers = join_all((0..100).map(|_| company.ask("GET /api/chat/chats").send())).await;
+
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    assert_eq!(chathub.count(Endpoint::ListChats), 100);
+}
+
+#[tokio::test]
+async fn a_call_that_would_wait_too_long_is_refused_in_the_upstreams_own_words() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set(ONE_AN_HOUR).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    company.list(24).await;
+
+    let refused = company.list(6).await;
+
+    assert_eq!((refused.status, refused.text()), (429, TOO_MANY));
+    assert_eq!(refused.field("content-type"), Some("application/json"));
+    assert_eq!(refused.field("retry-after"), Some("3600"));
+    assert_eq!(refused.cache(), "detail=throttled");
+    assert_eq!(chathub.total(), 1);
+    let metrics = gateway.metrics().await;
+    assert_eq!(metrics.value(&decided("operator", "rejected")), 1.0);
+    assert_eq!(metrics.value(r#"refusals_total{reason="throttled"}"#), 1.0);
+}
+
+#[tokio::test]
+async fn a_client_that_waits_as_it_was_told_is_admitted() {
+    let chathub = Emulator::start().await;
+    let set = "throttle.operator = { rate = '1/s', burst = 1 }\nthrottle.max_wait = '0s'";
+    let gateway = Gateway::before(&chathub).set(set).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    let sent = Instant::now();
+    company.list(24).await;
+    let told = company.list(6).await.field("retry-after").unwrap().parse().unwrap();
+    let told_at = Instant::now();
+    assert!(told_at + Duration::from_secs(told) >= sent + Duration::from_secs(1), "never early");
+
+    tokio::time::sleep_until(told_at + Duration::from_secs(told)).await;
+
+    assert_eq!(company.list(6).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_told_counts_those_who_wait_already() {
+    let chathub = Emulator::start().await;
+    let set = "throttle.operator = { rate = '1/m', burst = 1 }\nthrottle.max_wait = '150s'";
+    let gateway = Gateway::before(&chathub).set(set).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    company.list(1).await;
+    let waiting = [2, 3].map(|organization| tokio::spawn(company.list(organization)));
+    gateway.reaches(r#"throttle_waiting{class="operator"}"#, 2.0).await;
+
+    let refused = company.list(4).await;
+
+    assert_eq!((refused.status, refused.field("retry-after")), (429, Some("180")));
+    waiting.iter().for_each(|list| list.abort());
+}
+
+#[tokio::test]
+async fn hits_and_shared_fetches_cost_nothing() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set(ONE_AN_HOUR).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    let gate = chathub.stall(Endpoint::ListOperators);
+    let shared = tokio::spawn(join_all((0..5).map(|_| company.list(24))));
+    gateway.reaches("followers_total", 4.0).await;
+    gate.release();
+    assert!(shared.await.unwrap().iter().all(|answer| answer.status == 200));
+
+    for _ in 0..20 {
+        assert!(company.list(24).await.is_hit());
+    }
+    assert_eq!(company.list(6).await.status, 429, "the one cell is spent");
+}
+
+#[tokio::test]
+async fn each_credential_has_its_own_quota() {
+    let chathub = Emulator::start().await;
+    chathub.accept("one-value", "acme");
+    let gateway = Gateway::before(&chathub).set(ONE_AN_HOUR).start().await;
+    let clients = [
+        gateway.client(&chathub.company_token("acme")),
+        gateway.client(&chathub.company_token("acme")),
+        gateway.client("one-value"),
+        gateway.anybody().key("one-value"),
+    ];
+    for client in &clients {
+        assert_eq!([client.list(24).await.status, client.list(6).await.status], [200, 429]);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_the_queue_gives_its_place_back() {
+    let chathub = Emulator::start().await;
+    let set = "throttle.operator = { rate = '1/m', burst = 1 }\nthrottle.max_wait = '90s'";
+    let gateway = Gateway::before(&chathub).set(set).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    company.list(1).await;
+    let waiting = tokio::spawn(company.list(2));
+    gateway.reaches(r#"throttle_waiting{class="operator"}"#, 1.0).await;
+    assert_eq!(company.list(3).await.status, 429, "two minutes are too long");
+
+    waiting.abort();
+
+    gateway.reaches(r#"throttle_waiting{class="operator"}"#, 0.0).await;
+    let next = tokio::spawn(company.list(3));
+    gateway.reaches(r#"throttle_waiting{class="operator"}"#, 1.0).await;
+    assert_eq!(chathub.total(), 1);
+    next.abort();
+}
+
+#[tokio::test]
+async fn a_write_that_leaves_the_queue_is_never_sent() {
+    let chathub = Emulator::start().await;
+    let set = "throttle.operator = { rate = '5/s', burst = 1 }";
+    let gateway = Gateway::before(&chathub).set(set).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    company.list(24).await;
+    let write = tokio::spawn(company.synchronize(&[(24, "Bea")]));
+    gateway.reaches(r#"throttle_waiting{class="operator"}"#, 1.0).await;
+    write.abort();
+    gateway.reaches(r#"throttle_waiting{class="operator"}"#, 0.0).await;
+
+    // The next call in the queue goes when the write would have gone.
+    assert_eq!(company.list(6).await.status, 200);
+
+    assert_eq!(chathub.count(Endpoint::Synchronize), 0);
+    assert!(company.list(24).await.is_hit());
+}
+
+#[tokio::test]
+async fn lists_starve_neither_logins_nor_chats() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set(ONE_AN_HOUR).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    company.list(24).await;
+    assert_eq!(company.list(6).await.status, 429);
+
+    assert_eq!(log_in(&company, &chathub).await, 200);
+    assert_eq!(company.ask("GET /api/chat/chats").send().await.status, 200);
+}
+
+#[tokio::test]
+async fn logins_are_counted_by_address_whatever_credential_comes_with_them() {
+    let chathub = Emulator::start().await;
+    let set = "throttle.login = { rate = '1/h', burst = 2 }\nthrottle.max_wait = '0s'";
+    let gateway = Gateway::before(&chathub).set(set).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+
+    let statuses = [
+        log_in(&gateway.anybody(), &chathub).await,
+        log_in(&company, &chathub).await,
+        log_in(&gateway.client("another"), &chathub).await,
+    ];
+
+    assert_eq!(statuses, [200, 200, 429]);
+    assert_eq!(company.list(24).await.status, 200);
+}
+
+#[tokio::test]
+async fn in_observe_mode_every_call_goes_and_is_counted_as_it_would_have_fared() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set(ONE_AN_HOUR).set("throttle.mode = 'observe'").start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+
+    let answers = join_all((1..=5).map(|organization| company.list(organization))).await;
+
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    let metrics = gateway.metrics().await;
+    assert_eq!(metrics.value(&decided("operator", "admitted")), 1.0);
+    assert_eq!(metrics.value(&decided("operator", "would_reject")), 4.0);
+    assert_eq!(metrics.value(&decided("operator", "rejected")), 0.0);
+}
+
+#[tokio::test]
+async fn with_the_throttle_off_nothing_waits_and_nothing_is_counted() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set(ONE_AN_HOUR).set("throttle.mode = 'off'").start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+
+    let answers = join_all((1..=5).map(|organization| company.list(organization))).await;
+
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    let metrics = gateway.metrics().await;
+    assert!(metrics.own().filter(|(name, _)| name.contains("throttle_decisions")).all(|(_, count)| count == 0.0));
+}
+
+#[tokio::test]
+async fn a_429_of_the_upstream_is_passed_on_and_not_kept() {
+    let chathub = Emulator::start().await;
+    chathub.fault(Endpoint::ListOperators, Fault::StatusBefore(429), Some(1));
+    let field = ("retry-after".to_owned(), "0".to_owned());
+    chathub.fault(Endpoint::ListOperators, Fault::Fields(vec![field]), Some(1));
+    let gateway = Gateway::before(&chathub).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+
+    let refused = company.list(24).await;
+
+    assert_eq!((refused.status, refused.text()), (429, TOO_MANY));
+    assert_eq!((refused.cache(), refused.field("retry-after")), ("fwd=uri-miss; detail=status", Some("0")));
+    assert_eq!(company.list(24).await.cache(), "fwd=uri-miss; stored");
+}
+
+#[tokio::test]
+async fn the_content_of_a_refused_call_is_never_taken_for_the_next_request() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set(ONE_AN_HOUR).start().await;
+    let token = chathub.company_token("acme");
+    gateway.client(&token).list(24).await;
+    let mut connection = gateway.connect().await;
+    let smuggled = "GET /smuggled HTTP/1.1\r\nhost: h\r\n\r\n";
+    let fields = format!("host: h\r\nauthorization: Bearer {token}");
+    let length = smuggled.len();
+    let refused = format!("POST /api/operator/status HTTP/1.1\r\n{fields}\r\ncontent-length: {length}\r\n\r\n");
+    let list = format!("GET /api/operator?organizationId=24 HTTP/1.1\r\n{fields}\r\n\r\n");
+
+    connection.send(format!("{refused}{smuggled}{list}")).await;
+
+    assert_eq!(connection.answer().await.status, 429);
+    if let Ok(next) = connection.try_answer().await {
+        assert!(next.is_hit(), "{next:?}");
+    }
+    assert_eq!(chathub.total(), 1);
+}

@@ -1,0 +1,185 @@
+//! A gateway within the test's process, on ports of its own.
+
+#![allow(dead_code, reason = "every test binary that mounts this module uses another part of it")]
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chathub_gateway::config::{Arguments, load};
+use chathub_gateway::gateway::Ended;
+use serde_json::Value;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::answer::Answer;
+use super::client::Client;
+use super::connection::Connection;
+use super::emulator::Emulator;
+use super::metrics::Exposition;
+use super::{eventually, soon};
+
+/// A gateway that is about to start.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    settings: String,
+}
+
+/// A running gateway. Dropping it lets it drain.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    address: SocketAddr,
+    admin_address: SocketAddr,
+    log: Log,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<Ended>,
+}
+
+/// A gateway that was asked to stop.
+#[derive(Debug)]
+pub(crate) struct Stopping {
+    running: JoinHandle<Ended>,
+}
+
+/// The access log as it is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Log {
+    text: Arc<watch::Sender<String>>,
+}
+
+impl Gateway {
+    /// A gateway before an emulator, with the default settings.
+    pub(crate) fn before(chathub: &Emulator) -> Builder {
+        Self::before_url(&chathub.url())
+    }
+
+    /// A gateway before any upstream, with the default settings.
+    pub(crate) fn before_url(url: &str) -> Builder {
+        let listeners = "server.listen = '127.0.0.1:0'\nadmin.listen = '127.0.0.1:0'";
+        Builder { settings: format!("{listeners}\nupstream.url = '{url}'\n") }
+    }
+
+    /// Where clients connect.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A client with a token.
+    pub(crate) fn client(&self, token: &str) -> Client {
+        self.anybody().bearer(token)
+    }
+
+    /// A client without a credential.
+    pub(crate) fn anybody(&self) -> Client {
+        Client::of(self.address)
+    }
+
+    /// A connection for bytes.
+    pub(crate) async fn connect(&self) -> Connection {
+        Connection::open(self.address).await
+    }
+
+    /// A client of the operators' listener.
+    pub(crate) fn operators(&self) -> Client {
+        Client::of(self.admin_address)
+    }
+
+    /// What the operators' listener answers.
+    pub(crate) async fn admin(&self, line: &str) -> Answer {
+        self.operators().ask(line).send().await
+    }
+
+    /// The metrics of this moment.
+    pub(crate) async fn metrics(&self) -> Exposition {
+        Exposition::parse(self.admin("GET /metrics").await.text())
+    }
+
+    /// Waits until a metric has a value.
+    pub(crate) async fn reaches(&self, series: &str, value: f64) {
+        let look = || async { self.metrics().await.value(series) };
+        eventually(look, |seen| *seen == value).await;
+    }
+
+    /// The access log.
+    pub(crate) fn log(&self) -> Log {
+        self.log.clone()
+    }
+
+    /// Asks the gateway to stop, and does not wait.
+    pub(crate) fn begin_to_stop(self) -> Stopping {
+        // It fails only if the gateway has ended, and then the wait for it tells why.
+        let _ = self.stop.send(());
+        Stopping { running: self.running }
+    }
+
+    /// Stops the gateway. Its access log is then complete.
+    pub(crate) async fn stop(self) -> Ended {
+        self.begin_to_stop().ended().await
+    }
+}
+
+impl Stopping {
+    /// Waits for the end for so long, and returns whether it came. For what is *not* to happen.
+    pub(crate) async fn has_ended_within(&mut self, time: Duration) -> bool {
+        tokio::time::timeout(time, &mut self.running).await.is_ok()
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn ended(self) -> Ended {
+        soon(self.running).await.expect("the gateway does not panic")
+    }
+}
+
+impl Builder {
+    /// Adds settings, in TOML with dotted keys.
+    pub(crate) fn set(mut self, settings: &str) -> Self {
+        self.settings.push_str(settings);
+        self.settings.push('\n');
+        self
+    }
+
+    /// Starts the gateway.
+    ///
+    /// # Panics
+    ///
+    /// If the settings are wrong.
+    pub(crate) async fn start(self) -> Gateway {
+        let arguments = Arguments { config: Some("test.toml".into()), ..Arguments::default() };
+        let config = load(&arguments, [], |_| Ok(self.settings)).unwrap_or_else(|problems| panic!("{problems}"));
+        let log = Log { text: Arc::new(watch::Sender::new(String::new())) };
+        let gateway = chathub_gateway::Gateway::bind(config, log.clone()).expect("a port on loopback can be bound");
+        let (address, admin_address) = (gateway.address(), gateway.admin_address());
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(gateway.run(async { drop(stopped.await) }));
+        Gateway { address, admin_address, log, stop, running }
+    }
+}
+
+// === impl Log ===
+
+impl Log {
+    /// Waits for so many lines.
+    pub(crate) async fn lines(&self, count: usize) -> Vec<Value> {
+        let mut text = self.text.subscribe();
+        let text = soon(text.wait_for(|text| text.lines().count() >= count)).await.expect("the log is there");
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"))).collect()
+    }
+
+    /// All that was written so far.
+    pub(crate) fn text(&self) -> String {
+        self.text.borrow().clone()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = std::str::from_utf8(bytes).map_err(io::Error::other)?;
+        self.text.send_modify(|text| text.push_str(written));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! The real program as an operator runs it: arguments, environment, streams, signals, exit code.
+
+#![allow(dead_code, reason = "every test binary that mounts this module uses another part of it")]
+
+use std::net::SocketAddr;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, ChildStderr};
+use tokio::task::JoinHandle;
+
+const PATH: &str = env!("CARGO_BIN_EXE_chathub-gateway");
+
+/// Runs the program to its end, with nothing in its environment but what is given.
+pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    command(arguments, environment).output().expect("the program can be run")
+}
+
+/// The program while it serves. Dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Program {
+    child: Child,
+    /// Where clients connect.
+    pub(crate) address: SocketAddr,
+    /// Where operators connect.
+    pub(crate) admin_address: SocketAddr,
+    stdout: JoinHandle<String>,
+    stderr: JoinHandle<String>,
+}
+
+/// What the program said and how it ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    /// Its exit code, unless a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// The access log.
+    pub(crate) stdout: String,
+    /// The log.
+    pub(crate) stderr: String,
+}
+
+impl Program {
+    /// Starts the program before an upstream, on free ports.
+    ///
+    /// # Panics
+    ///
+    /// If it does not say where it listens.
+    pub(crate) async fn before(upstream: &str, environment: &[(&str, &str)]) -> Self {
+        let arguments = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--upstream", upstream];
+        let mut command = tokio::process::Command::from(command(&arguments, environment));
+        let mut child = command.kill_on_drop(true).spawn().expect("the program can be run");
+        let mut stdout = child.stdout.take().expect("it is piped");
+        let stdout = tokio::spawn(async move {
+            let mut said = String::new();
+            stdout.read_to_string(&mut said).await.map(|_| said).expect("what it says is text")
+        });
+        let stderr = child.stderr.take().expect("it is piped");
+        let (serving, first, stderr) = first_words(BufReader::new(stderr)).await;
+        let stderr = tokio::spawn(rest(stderr, first));
+        let [address, admin_address] = ["listen", "admin"].map(|name| address(&serving, name));
+        Self { child, address, admin_address, stdout, stderr }
+    }
+
+    /// A number of kibibytes in the system's account of the process: `VmHWM` is the most memory it ever had.
+    pub(crate) fn memory_kib(&self, name: &str) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id().expect("it runs"));
+        let status = std::fs::read_to_string(status).expect("the process has an account");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let amount = line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|amount| amount.parse().ok());
+        amount.unwrap_or_else(|| panic!("no {name} in {status}"))
+    }
+
+    /// Asks it to stop as a supervisor does, and waits.
+    pub(crate) async fn stop(mut self) -> Said {
+        let id = self.child.id().expect("it runs").to_string();
+        Command::new("kill").args(["-TERM", &id]).status().expect("a signal can be sent");
+        let status = super::soon(self.child.wait()).await.expect("it can be waited for");
+        let (stdout, stderr) = (self.stdout.await, self.stderr.await);
+        let said = "both streams end with the program";
+        Said { code: status.code(), stdout: stdout.expect(said), stderr: stderr.expect(said) }
+    }
+}
+
+fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(PATH);
+    command.args(arguments).env_clear().envs(environment.iter().copied());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Reads up to the line that tells where it listens.
+async fn first_words(mut stderr: BufReader<ChildStderr>) -> (Value, String, BufReader<ChildStderr>) {
+    let mut said = String::new();
+    loop {
+        let start = said.len();
+        let read = super::soon(stderr.read_line(&mut said)).await.expect("what it says is text");
+        assert!(read > 0, "the program ended: {said}");
+        match serde_json::from_str::<Value>(&said[start..]) {
+            Ok(line) if line["message"] == "serving" => return (line, said, stderr),
+            _ => {}
+        }
+    }
+}
+
+async fn rest(mut stderr: BufReader<ChildStderr>, mut said: String) -> String {
+    stderr.read_to_string(&mut said).await.map(|_| said).expect("what it says is text")
+}
+
+fn address(line: &Value, name: &str) -> SocketAddr {
+    line[name].as_str().and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no {name} in {line}"))
+}
