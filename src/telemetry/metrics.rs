@@ -3,19 +3,21 @@
 //! Every series exists from the start, at zero: an alert on something that has not happened yet must see a zero, not
 //! an absence. Handles are resolved once; see `family.rs`.
 
+mod connections;
 mod family;
-mod parts;
+mod memory;
+mod requests;
+mod upstream;
 
 use std::sync::Arc;
 
 use prometheus::{Encoder, Gauge, IntCounter, IntGauge, Opts, Registry, TextEncoder};
 
+pub use connections::{AccessLogMetrics, ConnectionMetrics};
 pub use family::{Counters, Counters2, Gauges, Histograms, Histograms2};
-pub use parts::{
-    AccessLogMetrics, CacheLabel, CollapseMetrics, ConnectionMetrics, Decision, EvictionCause, Evictions, InFlight,
-    InvalidationMetrics, Lookup, RequestMetrics, Scope, StoreMetrics, ThrottleMetrics, UpstreamMetrics,
-    UpstreamOutcome,
-};
+pub use memory::{CollapseMetrics, EvictionCause, Evictions, InvalidationMetrics, Scope, StoreMetrics};
+pub use requests::{CacheLabel, InFlight, Lookup, RequestMetrics};
+pub use upstream::{Decision, ThrottleMetrics, UpstreamMetrics, UpstreamOutcome};
 
 /// The first part of every name.
 const PREFIX: &str = "chathub_gateway";
