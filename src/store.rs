@@ -10,7 +10,10 @@ pub mod fetch;
 pub mod key;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use moka::ops::compute::{CompResult, Op};
 
 pub use entry::Entry;
 pub use fence::{Fence, Stamp};
@@ -24,7 +27,7 @@ use crate::telemetry::metrics::StoreMetrics;
 pub enum Refusal {
     /// A write was going on when the fetch began or is going on now.
     WriteInFlight,
-    /// A write has begun or ended since the fetch began.
+    /// A write has begun or ended since the fetch began, or another fetch that began later is stored already.
     Overtaken,
 }
 
@@ -44,23 +47,25 @@ pub enum Found {
 pub struct Store {
     entries: moka::sync::Cache<CacheKey, Arc<Entry>>,
     fence: Arc<Fence>,
+    fetches: AtomicU64,
 }
 
 impl Store {
     /// Creates an empty store.
     ///
-    /// `capacity` bounds what all entries weigh together, in bytes of body, fields and bookkeeping. `longest_life` is
-    /// when memory of an entry is reclaimed at the latest; it is no lifetime.
+    /// `capacity` bounds what all entries weigh together, in bytes of body, fields and bookkeeping. The memory of an
+    /// entry is reclaimed at the latest after twice the `longest_life`: until then a request is told that what it wants
+    /// has expired, not that it never was there.
     #[must_use]
     pub fn new(capacity: u64, longest_life: Duration, metrics: &StoreMetrics) -> Self {
         let evictions = metrics.evictions.clone();
         let entries = moka::sync::Cache::builder()
             .max_capacity(capacity)
             .weigher(|_: &CacheKey, entry: &Arc<Entry>| entry.weight())
-            .time_to_live(longest_life.max(Duration::from_secs(1)))
+            .time_to_live(longest_life.max(Duration::from_secs(1)) * 2)
             .eviction_listener(move |_, _, cause| evictions.count(cause))
             .build();
-        Self { entries, fence: Arc::new(Fence::new()) }
+        Self { entries, fence: Arc::new(Fence::new()), fetches: AtomicU64::new(0) }
     }
 
     /// Returns the fence.
@@ -79,7 +84,15 @@ impl Store {
         }
     }
 
-    /// Stores `entry` unless a write has moved the generations under which it was fetched.
+    /// Begins a fetch. Call it before the fetch's first await.
+    #[must_use]
+    pub fn begin_fetch(&self, key: CacheKey, is_refresh: bool) -> Fetch {
+        let order = self.fetches.fetch_add(1, Ordering::Relaxed);
+        Fetch { key, stamp: self.fence.stamp(&key), order, is_refresh }
+    }
+
+    /// Stores `entry` unless a write has moved the generations under which it was fetched, or what is stored was
+    /// fetched later.
     ///
     /// A write that comes between the comparison and the insertion does no harm: the entry carries its stamp, and
     /// [`find`](Self::find) compares it again. The comparison here only keeps an older answer from taking the place of
@@ -95,8 +108,19 @@ impl Store {
         if !self.fence.is_current(&key, &entry.stamp) {
             return Err(Refusal::Overtaken);
         }
-        self.entries.insert(key, entry);
-        Ok(())
+        let stored = self.entries.entry(key).and_compute_with(|current| match current {
+            Some(current) if self.is_newer(&key, current.value(), &entry) => Op::Nop,
+            _ => Op::Put(entry),
+        });
+        match stored {
+            CompResult::Unchanged(_) | CompResult::StillNone(_) => Err(Refusal::Overtaken),
+            CompResult::Inserted(_) | CompResult::ReplacedWith(_) | CompResult::Removed(_) => Ok(()),
+        }
+    }
+
+    /// Two fetches of one key may run at once, if one of them is a refresh; the later began with newer data.
+    fn is_newer(&self, key: &CacheKey, current: &Entry, other: &Entry) -> bool {
+        current.order > other.order && self.fence.is_current(key, &current.stamp)
     }
 
     /// Returns how many responses are held and what they weigh in bytes. Both lag a little behind the truth.

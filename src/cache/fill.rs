@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{ACCEPT_ENCODING, AGE, HeaderValue};
 use http::{HeaderMap, StatusCode, response};
+use tokio::time::Instant;
 use tower::{Layer, Service};
 
 use super::Lifetimes;
@@ -105,6 +106,8 @@ impl FillLayer {
     /// Stores the answer if it may be stored, and returns it either way.
     async fn keep(&self, fetch: Fetch, runs_out: Option<u64>, response: Response) -> Result<Response, Error> {
         let Response { message, mut account } = response;
+        // The answer may be as old as its request (RFC 9111 §4.2.3, response_delay).
+        let sent = self.clock.now() - account.upstream_time.unwrap_or_default();
         let (mut head, body) = message.into_parts();
         let control = CacheControl::of(&head.headers);
         let (body, judged) = match judge_head(&head, &control) {
@@ -112,7 +115,7 @@ impl FillLayer {
             Ok(()) => match self.collect(body).await? {
                 Collected::TooLarge(body) => (body, Err(Detail::TooLarge)),
                 Collected::Whole(content, _) => {
-                    let judged = self.entry(&fetch, runs_out, &head, &control, &content);
+                    let judged = self.entry(&fetch, sent, runs_out, &head, &control, &content);
                     (content.into(), judged)
                 }
             },
@@ -137,13 +140,15 @@ impl FillLayer {
     fn entry(
         &self,
         fetch: &Fetch,
+        sent: Instant,
         runs_out: Option<u64>,
         head: &response::Parts,
         control: &CacheControl,
         content: &Bytes,
     ) -> Result<Arc<Entry>, Detail> {
         judge_content(fetch.key.list, content)?;
-        let age = initial_age(&head.headers);
+        let generated = sent.checked_sub(initial_age(&head.headers)).unwrap_or(sent);
+        let age = self.clock.now() - generated;
         let mut life = lifetime(self.lifetimes.of(fetch.key.list), control, &head.headers);
         if life <= age {
             return Err(Detail::NoLifetime);
@@ -155,9 +160,7 @@ impl FillLayer {
             }
             life = life.min(age + left);
         }
-        let now = self.clock.now();
-        let generated = now.checked_sub(age).unwrap_or(now);
-        Ok(Arc::new(Entry::new(&lasting(&head.headers), content, fetch.stamp, generated, life)))
+        Ok(Arc::new(Entry::new(&lasting(&head.headers), content, fetch, generated, life)))
     }
 }
 

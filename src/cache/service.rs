@@ -47,9 +47,7 @@ impl<S> Cache<S> {
             Ok((entry, ttl)) => return Plan::Answer(entry, ttl),
             Err(why) => why,
         };
-        let key = eligible.key;
-        let is_refresh = reason == Forward::Request;
-        Plan::Forward(reason, detail, Some(Fetch { key, stamp: self.store.fence().stamp(&key), is_refresh }))
+        Plan::Forward(reason, detail, Some(self.store.begin_fetch(eligible.key, reason == Forward::Request)))
     }
 
     /// Returns a usable entry and its remaining life in seconds, or why there is none.

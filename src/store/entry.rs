@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
 use super::fence::Stamp;
+use super::fetch::Fetch;
 use crate::wire::Body;
 
 /// Room for `Age` and what the edge adds.
@@ -28,7 +29,9 @@ pub struct Entry {
     content: Bytes,
     /// The generations under which it was fetched.
     pub stamp: Stamp,
-    /// When the response was received, less the age it had then (RFC 9111 §4.2.3).
+    /// The [order](super::Fetch::order) of its fetch.
+    pub order: u64,
+    /// When the request was sent, less the age it had then (RFC 9111 §4.2.3).
     pub generated: Instant,
     /// How long it is fresh, counted from `generated`.
     pub lifetime: Duration,
@@ -37,9 +40,16 @@ pub struct Entry {
 impl Entry {
     /// Copies a response.
     #[must_use]
-    pub fn new(fields: &HeaderMap, content: &Bytes, stamp: Stamp, generated: Instant, lifetime: Duration) -> Self {
+    pub fn new(fields: &HeaderMap, content: &Bytes, fetch: &Fetch, generated: Instant, lifetime: Duration) -> Self {
         let copied = fields.iter().map(|(name, value)| (name.clone(), copy(value)));
-        Self { fields: copied.collect(), content: Bytes::copy_from_slice(content), stamp, generated, lifetime }
+        Self {
+            fields: copied.collect(),
+            content: Bytes::copy_from_slice(content),
+            stamp: fetch.stamp,
+            order: fetch.order,
+            generated,
+            lifetime,
+        }
     }
 
     /// Returns the response's age at `now` (RFC 9111 §4.2.3).

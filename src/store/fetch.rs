@@ -10,6 +10,8 @@ pub struct Fetch {
     pub key: CacheKey,
     /// The generations before the fetch began.
     pub stamp: Stamp,
+    /// Fetches that began later have a greater number.
+    pub order: u64,
     /// The client wants an answer newer than its question: no running fetch will do.
     pub is_refresh: bool,
 }

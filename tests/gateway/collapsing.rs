@@ -93,6 +93,31 @@ async fn a_client_that_comes_after_a_write_is_not_given_the_fetch_begun_before_i
 }
 
 #[tokio::test]
+async fn a_client_that_comes_after_a_write_is_not_given_a_fetch_begun_during_it() {
+    for status in [200, 500] {
+        let chathub = Emulator::start().await;
+        chathub.operators(24, ["Ann"]);
+        chathub.fault(Endpoint::Synchronize, Fault::StatusAfter(status), Some(1));
+        let gateway = Gateway::before(&chathub).start().await;
+        let company = gateway.client(&chathub.company_token("acme"));
+        let (writes, lists) = (chathub.stall(Endpoint::Synchronize), chathub.stall_answers(Endpoint::ListOperators));
+        let write = tokio::spawn(company.synchronize(&[(24, "Bea")]));
+        soon(writes.reached(1)).await;
+        let during = tokio::spawn(company.list(24));
+        soon(lists.reached(1)).await;
+        writes.release();
+        assert_eq!(write.await.unwrap().status, status);
+
+        let after = tokio::spawn(company.list(24));
+
+        soon(lists.reached(2)).await;
+        lists.release();
+        assert_eq!(during.await.unwrap().names(), ["Ann"], "{status}");
+        assert_eq!(after.await.unwrap().names(), ["Ann", "Bea"], "{status}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_wants_a_fresh_list_joins_no_fetch_begun_before_it_asked() {
     let chathub = Emulator::start().await;
     chathub.operators(24, ["Ann"]);

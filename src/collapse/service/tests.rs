@@ -36,7 +36,7 @@ impl Fixture {
         let Identity::One(credential) = request.identity else { unreachable!() };
         let key = CacheKey { credential: credential.digest, list: request.list.unwrap() };
         let stamp = self.fence.stamp(&key);
-        request.head.extensions.insert(Fetch { key, stamp, is_refresh });
+        request.head.extensions.insert(Fetch { key, stamp, order: 0, is_refresh });
         request
     }
 
@@ -51,10 +51,11 @@ impl Fixture {
 
     fn storable(&self) -> Response {
         let mut response = testing::list("[]");
-        let stamp = self.request(false).head.extensions.get::<Fetch>().unwrap().stamp;
+        let request = self.request(false);
+        let fetch = request.head.extensions.get::<Fetch>().unwrap();
         let now = tokio::time::Instant::now();
         let life = std::time::Duration::from_secs(60);
-        let entry = Entry::new(response.message.headers(), &bytes::Bytes::from_static(b"[]"), stamp, now, life);
+        let entry = Entry::new(response.message.headers(), &bytes::Bytes::from_static(b"[]"), fetch, now, life);
         response.message.extensions_mut().insert(Arc::new(entry));
         response
     }
