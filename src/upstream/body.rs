@@ -1,14 +1,13 @@
-//! Time limits around content that streams: how long the upstream may pause, and when the client last moved.
+//! What is watched of content that streams: how long the upstream pauses, and how the client gets on.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 use crate::clock::Clock;
 use crate::wire::{Body, BodyError};
@@ -56,40 +55,77 @@ impl http_body::Body for Paced {
     }
 }
 
-/// When the client's content last moved. While an upload goes on, the upstream owes no response head.
+/// How the client's content gets on. While the client has more to send, the upstream owes no response head.
+///
+/// It also keeps the client's fault: over HTTP/2 the client library drops it and reports a broken stream.
 #[derive(Debug, Clone)]
 pub struct Progress {
     clock: Clock,
-    moved: Arc<AtomicU64>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// When content last moved, in time of the clock.
+    moved: Duration,
+    /// Content was asked for, and the client has not sent it yet.
+    waits_for_client: bool,
+    fault: Option<BodyError>,
 }
 
 impl Progress {
     /// Starts now.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        let progress = Self { clock, moved: Arc::default() };
-        progress.note();
-        progress
+        let state = State { moved: clock.uptime(), ..State::default() };
+        Self { clock, state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Content has moved.
-    fn note(&self) {
-        self.moved.store(u64::try_from(self.clock.uptime().as_nanos()).unwrap_or(u64::MAX), Relaxed);
-    }
-
-    /// Returns once nothing has moved for `limit`.
+    /// Returns once the upstream could have answered for `limit` and has not.
     pub async fn stalled(&self, limit: Duration) {
         loop {
-            let quiet = self.clock.uptime().saturating_sub(Duration::from_nanos(self.moved.load(Relaxed)));
-            let Some(left) = limit.checked_sub(quiet).filter(|left| !left.is_zero()) else {
-                return;
+            let left = {
+                let state = self.lock();
+                let quiet = self.clock.uptime().saturating_sub(state.moved);
+                if state.waits_for_client { limit } else { limit.saturating_sub(quiet) }
             };
-            tokio::time::sleep_until(Instant::now() + left).await;
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left).await;
         }
+    }
+
+    /// Takes the client's fault, if it broke the exchange.
+    #[must_use]
+    pub fn fault(&self) -> Option<BodyError> {
+        self.lock().fault.take()
+    }
+
+    /// Notes what came of asking for content, and returns what the client library is to see of it.
+    fn note(
+        &self,
+        polled: Poll<Option<Result<Frame<Bytes>, BodyError>>>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let mut state = self.lock();
+        state.waits_for_client = polled.is_pending();
+        state.moved = self.clock.uptime();
+        match polled {
+            Poll::Ready(Some(Err(fault))) => {
+                state.fault = Some(fault);
+                Poll::Ready(Some(Err(BodyError::Client("the client broke off".into()))))
+            }
+            other => other,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each change is a single step, so a panic elsewhere left it whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The client's content on its way up: notes when it moves.
+/// The client's content on its way up: notes how it gets on.
 pub struct Watched {
     /// The content.
     pub inner: Body,
@@ -106,10 +142,7 @@ impl http_body::Body for Watched {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let polled = Pin::new(&mut self.inner).poll_frame(cx);
-        if polled.is_ready() {
-            self.progress.note();
-        }
-        polled
+        self.progress.note(polled)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use http::header::UPGRADE;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Uri};
 use hyper_util::client::legacy;
@@ -10,6 +9,12 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::connector::{self, Protocols, TimedConnector};
 use crate::wire::Body;
+
+/// All requests share one HTTP/2 connection. Without pings, one that has silently died would fail them until the
+/// kernel gives it up, a quarter of an hour later.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+/// How long a ping may take before its connection counts as dead.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the client is configured with.
 #[derive(Debug, Clone)]
@@ -30,8 +35,9 @@ type Pool = legacy::Client<TimedConnector, Body>;
 #[derive(Debug, Clone)]
 pub struct Client {
     pool: Pool,
-    /// For upgrades, which HTTP/2 does not have.
-    http1: Pool,
+    /// For upgrades, which HTTP/2 does not have, and for exchanges that last: on a shared HTTP/2 connection they would
+    /// take the streams that all others need.
+    apart: Pool,
     scheme: Scheme,
     authority: Authority,
     host: HeaderValue,
@@ -51,7 +57,7 @@ impl Client {
         let host = host(&scheme, &authority);
         let tls = connector::trust();
         let pool = |protocols| pool(settings, TimedConnector::new(settings.connect_timeout, tls.clone(), protocols));
-        Self { pool: pool(Protocols::All), http1: pool(Protocols::Http1), scheme, authority, host }
+        Self { pool: pool(Protocols::All), apart: pool(Protocols::Http1), scheme, authority, host }
     }
 
     /// Returns the `Host` that the upstream is to see.
@@ -73,10 +79,12 @@ impl Client {
 
     /// Sends a request.
     pub fn send(&self, request: http::Request<Body>) -> legacy::ResponseFuture {
-        match request.headers().contains_key(UPGRADE) {
-            true => self.http1.request(request),
-            false => self.pool.request(request),
-        }
+        self.pool.request(request)
+    }
+
+    /// Sends a request that may last, or leave HTTP, on an HTTP/1.1 connection of its own.
+    pub fn send_apart(&self, request: http::Request<Body>) -> legacy::ResponseFuture {
+        self.apart.request(request)
     }
 }
 
@@ -86,6 +94,8 @@ fn pool(settings: &Settings, connector: TimedConnector) -> Pool {
         .timer(TokioTimer::new())
         .pool_idle_timeout(settings.pool_idle_timeout)
         .pool_max_idle_per_host(settings.pool_max_idle)
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .http2_keep_alive_timeout(PING_TIMEOUT)
         .build(connector)
 }
 

@@ -48,31 +48,6 @@ pub enum BodyError {
     UpstreamTimeout,
 }
 
-impl BodyError {
-    /// Returns whether the client, not the upstream, broke the exchange.
-    #[must_use]
-    pub fn is_clients(&self) -> bool {
-        matches!(self, Self::Client(_) | Self::ClientTimeout | Self::TooLarge { .. })
-    }
-
-    /// Finds the client's fault among the causes of `error`, as when a client library failed because our body did.
-    ///
-    /// # Errors
-    ///
-    /// `error` itself if the client is not to blame.
-    pub fn clients<E: std::error::Error + Send + Sync + 'static>(error: E) -> Result<Self, E> {
-        let found = std::iter::successors(Some(&error as &(dyn std::error::Error + 'static)), |error| error.source())
-            .find_map(|error| error.downcast_ref::<Self>())
-            .filter(|found| found.is_clients());
-        match found {
-            None => Err(error),
-            Some(Self::ClientTimeout) => Ok(Self::ClientTimeout),
-            Some(Self::TooLarge { limit }) => Ok(Self::TooLarge { limit: *limit }),
-            Some(_) => Ok(Self::Client(error.into())),
-        }
-    }
-}
-
 impl Body {
     /// Returns content of no bytes.
     #[must_use]

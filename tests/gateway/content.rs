@@ -250,3 +250,15 @@ async fn a_client_of_http_1_0_is_answered_in_its_way() {
     assert_eq!(answer.json()["total"], 4);
     assert_eq!(chathub.received()[0].values("via"), ["1.0 chathub-gateway"]);
 }
+
+#[tokio::test]
+async fn a_post_without_content_says_so_to_the_upstream() {
+    let upstream = Scripted::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let gateway = Gateway::before_url(&upstream.url()).start().await;
+    let mut connection = gateway.connect().await;
+
+    connection.send("POST /chathub/negotiate HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n").await;
+
+    assert_eq!(connection.answer().await.status, 200);
+    assert!(upstream.first_request().await.contains("content-length: 0\r\n"));
+}

@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::support::emulator::Emulator;
+use crate::support::emulator::{Emulator, Endpoint};
 use crate::support::gateway::Gateway;
 use crate::support::soon;
 
@@ -68,4 +68,26 @@ async fn a_connection_that_was_upgraded_leaves_the_lists_as_they_are() {
     let socket = open(&gateway, &format!("access_token={token}")).await;
     assert!(socket.is_ok());
     assert!(client.list(24).await.is_hit());
+}
+
+#[tokio::test]
+async fn a_long_poll_may_last_longer_than_an_answer_may_take() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set("upstream.head_timeout = '50ms'").start().await;
+    let client = gateway.client(&chathub.company_token("acme"));
+    let negotiated = client.ask("POST /chathub/negotiate?negotiateVersion=1").content("").send().await.json();
+    let id = negotiated["connectionToken"].as_str().expect("a connection has a token").to_owned();
+    client.ask(&format!("GET /chathub?id={id}")).send().await;
+    let gate = chathub.stall(Endpoint::Hub);
+    let poll = tokio::spawn(client.ask(&format!("GET /chathub?id={id}")).send());
+    soon(gate.reached(1)).await;
+
+    // The time that an answer may take has passed when another request has taken all of it.
+    let stalled = chathub.stall(Endpoint::ListChats);
+    assert_eq!(client.ask("GET /api/chat/chats").send().await.status, 504);
+    drop(stalled);
+
+    assert!(!poll.is_finished());
+    poll.abort();
+    drop(gate);
 }

@@ -207,7 +207,9 @@ async fn a_connection_without_a_request_is_closed_in_time() {
 async fn content_that_stops_coming_is_refused_in_time() {
     for path in ["/api/operator/synchronize", "/api/chat/1001/message"] {
         let chathub = Emulator::start().await;
-        let gateway = Gateway::before(&chathub).set("server.body_timeout = '50ms'").start().await;
+        // While the client owes content, the upstream owes no answer, however short its time is.
+        let set = "server.body_timeout = '200ms'\nupstream.head_timeout = '50ms'";
+        let gateway = Gateway::before(&chathub).set(set).start().await;
         let mut connection = gateway.connect().await;
 
         connection.send(format!("POST {path} HTTP/1.1\r\nhost: h\r\ncontent-length: 10\r\n\r\nhalf")).await;
