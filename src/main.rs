@@ -39,7 +39,11 @@ fn run(config: Config) -> Result<ExitCode, Box<dyn std::error::Error>> {
     if let Some(workers) = config.server.workers {
         runtime.worker_threads(workers.get());
     }
-    runtime.enable_all().build()?.block_on(serve(config))
+    let runtime = runtime.enable_all().build()?;
+    let ended = runtime.block_on(serve(config));
+    // Not waited for: a name that is being looked up cannot be stopped.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn serve(config: Config) -> Result<ExitCode, Box<dyn std::error::Error>> {

@@ -1,7 +1,8 @@
 //! Counts every request and writes its line in the access log, when its answer has been given whole.
 //!
 //! An answer that is held in memory is told at once. One that streams is told when its last byte has been handed to the
-//! connection, or when the client has left.
+//! connection, or when the client has left. A client that leaves before its answer began is told of too, with status 499:
+//! what looks like silence is often a client's own time-out.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -64,13 +65,8 @@ where
         let began = self.settings.clock.now();
         let in_flight = self.settings.metrics.began();
         let line = self.settings.log.is_some().then(|| Line::of(&request));
-        Logged {
-            inner: self.inner.call(request),
-            began,
-            line,
-            in_flight: Some(in_flight),
-            settings: self.settings.clone(),
-        }
+        let telling = Telling { began, line, in_flight: Some(in_flight), settings: self.settings.clone() };
+        Logged { inner: self.inner.call(request), telling }
     }
 }
 
@@ -79,11 +75,16 @@ pin_project_lite::pin_project! {
     pub struct Logged<F> {
         #[pin]
         inner: F,
-        began: Instant,
-        line: Option<Line>,
-        in_flight: Option<InFlight>,
-        settings: AccessLogLayer,
+        telling: Telling,
     }
+}
+
+/// What is told of a request, once: when it is answered, or when this is dropped before.
+struct Telling {
+    began: Instant,
+    line: Option<Line>,
+    in_flight: Option<InFlight>,
+    settings: AccessLogLayer,
 }
 
 impl<F: Future<Output = Result<Response, Infallible>>> Future for Logged<F> {
@@ -92,22 +93,33 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Logged<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let Ok(response) = std::task::ready!(this.inner.poll(cx));
-        drop(this.in_flight.take());
-        let AccessLogLayer { log, metrics, clock } = this.settings;
+        Poll::Ready(Ok(this.telling.answered(response)))
+    }
+}
+
+impl Telling {
+    fn answered(&mut self, response: Response) -> Response {
+        drop(self.in_flight.take());
+        let AccessLogLayer { log, metrics, clock } = &self.settings;
         let status = response.message.status();
         let account = &response.account;
-        metrics.answered(account.route, status, &account.cache, clock.now() - *this.began);
-        let (Some(log), Some(line)) = (log, this.line.take()) else {
-            return Poll::Ready(Ok(response));
-        };
-        let pending = Pending {
-            log: log.clone(),
-            line: line.answered(status, account),
-            began: *this.began,
-            clock: *clock,
-            bytes: 0,
-        };
-        Poll::Ready(Ok(told(response, pending)))
+        metrics.answered(account.route, status, &account.cache, clock.now() - self.began);
+        let (Some(log), Some(line)) = (log, self.line.take()) else { return response };
+        let line = line.answered(status, account);
+        told(response, Pending { log: log.clone(), line, began: self.began, clock: *clock, bytes: 0 })
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        if self.in_flight.take().is_none() {
+            return;
+        }
+        let AccessLogLayer { log, metrics, clock } = &self.settings;
+        metrics.abandoned();
+        if let (Some(log), Some(line)) = (log, self.line.take()) {
+            log.write(&line.abandoned(), 0, clock.now() - self.began);
+        }
     }
 }
 

@@ -4,19 +4,25 @@
 //! the query, which can hold a token, nor any other field. Lines are gathered in one buffer and written by a thread of
 //! their own, so no request waits for a pipe; what does not fit is dropped and counted.
 
+use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::io::Write;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::chathub::Route;
 use crate::clock::Clock;
 use crate::telemetry::metrics::{AccessLogMetrics, CacheLabel};
+use crate::wire::cache_status::{CacheStatus, Detail};
 use crate::wire::{Account, Request, RequestId};
 
 mod timestamp;
+
+/// The status in the line of a request whose client left before its answer. Nobody was ever sent it.
+const CLIENT_LEFT: u16 = 499;
 
 /// Where lines go. Clones share it.
 #[derive(Clone)]
@@ -39,11 +45,15 @@ struct State {
     is_closed: bool,
 }
 
-/// The thread that writes. Dropping it writes what waits and ends it.
+/// How long the end of the log is waited for. A reader of ours that has stopped must not keep us from stopping.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The thread that writes. Dropping it writes what waits and ends it, or gives up after a second.
 #[derive(Debug)]
 pub struct Writer {
     log: AccessLog,
-    thread: Option<JoinHandle<()>>,
+    /// Ends when the thread does.
+    ended: Receiver<Infallible>,
 }
 
 /// What is known of a request before its content has ended.
@@ -74,6 +84,15 @@ impl Line {
     pub fn answered(mut self, status: StatusCode, account: &Account) -> Self {
         self.status = status;
         self.account = account.clone();
+        self
+    }
+
+    /// Adds that the client left before an answer began.
+    #[must_use]
+    pub fn abandoned(mut self) -> Self {
+        self.status = StatusCode::from_u16(CLIENT_LEFT).expect("it has three digits");
+        self.account.route = Some(Route::of(&self.method, &self.target));
+        self.account.cache = CacheStatus::unasked(Detail::ClientFailed);
         self
     }
 
@@ -142,8 +161,12 @@ impl AccessLog {
     ) -> std::io::Result<(Self, Writer)> {
         let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), capacity });
         let log = Self { shared: Arc::clone(&shared), clock, metrics };
-        let thread = std::thread::Builder::new().name("access-log".into()).spawn(move || shared.drain(&mut sink))?;
-        Ok((log.clone(), Writer { log, thread: Some(thread) }))
+        let (ending, ended) = std::sync::mpsc::channel();
+        std::thread::Builder::new().name("access-log".into()).spawn(move || {
+            shared.drain(&mut sink);
+            drop(ending);
+        })?;
+        Ok((log.clone(), Writer { log, ended }))
     }
 
     /// Writes the line of a request whose answer had `bytes` of content and took so long.
@@ -195,8 +218,8 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.log.shared.lock().is_closed = true;
         self.log.shared.wake.notify_one();
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
+        if self.ended.recv_timeout(LAST_WORDS) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("the access log is not complete: nobody reads it");
         }
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
-use crate::support::emulator::{Emulator, RateLimit};
+use crate::support::emulator::{Emulator, Endpoint, RateLimit};
 use crate::support::gateway::Gateway;
+use crate::support::soon;
 
 /// The families that the README documents.
 fn documented() -> impl Iterator<Item = &'static str> {
@@ -252,4 +253,22 @@ async fn a_path_cannot_write_a_line_of_its_own_into_the_log() {
 
     connection.answer().await;
     assert_eq!(gateway.log().lines(1).await[0]["path"], "/a\"}\\b%0a");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_before_its_answer_is_counted_and_has_its_line() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    let gate = chathub.stall(Endpoint::ListOperators);
+    let list = tokio::spawn(company.list(24));
+    soon(gate.reached(1)).await;
+
+    list.abort();
+
+    gateway.reaches("requests_abandoned_total", 1.0).await;
+    gateway.reaches(r#"upstream_requests_total{outcome="client",route="list_operators"}"#, 1.0).await;
+    let line = &gateway.log().lines(1).await[0];
+    assert_eq!((&line["status"], &line["route"]), (&Value::from(499), &Value::from("list_operators")));
+    assert_eq!(line["detail"], "client-failed");
 }

@@ -81,3 +81,23 @@ fn ending_the_writer_writes_what_waits() {
     drop(writer);
     assert_eq!(sink.0.lock().unwrap().iter().filter(|byte| **byte == b'\n').count(), 100);
 }
+
+#[test]
+fn a_log_that_nobody_reads_does_not_keep_the_gateway_from_stopping() {
+    struct Stopped(std::sync::mpsc::Receiver<()>);
+    impl Write for Stopped {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let (read, stopped) = std::sync::mpsc::channel();
+    let metrics = testing::metrics().access_log;
+    let (log, writer) = AccessLog::start(Stopped(stopped), 1 << 20, Clock::start(), metrics).unwrap();
+    log.write(&line("/"), 0, Duration::ZERO);
+    drop(writer);
+    drop(read);
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus::IntGauge;
+use prometheus::{IntCounter, IntGauge};
 
 use super::{Catalogue, Counters, Counters2, Histograms2};
 use crate::chathub::Route;
@@ -67,6 +67,7 @@ struct Requests {
     lookups: Counters2<Option<Route>, Lookup>,
     details: Counters<Detail>,
     in_flight: IntGauge,
+    abandoned: IntCounter,
 }
 
 impl RequestMetrics {
@@ -95,6 +96,7 @@ impl RequestMetrics {
                 "detail",
             ),
             in_flight: all.gauge("requests_in_flight", "Requests being answered now."),
+            abandoned: all.counter("requests_abandoned_total", "Requests whose client left before an answer began."),
         }))
     }
 
@@ -113,6 +115,11 @@ impl RequestMetrics {
         if let Some(lookup) = lookup(cache) {
             self.0.lookups.of(route, lookup).inc();
         }
+    }
+
+    /// A client has left before its answer began.
+    pub fn abandoned(&self) {
+        self.0.abandoned.inc();
     }
 
     /// The gateway answered with an error.
