@@ -19,7 +19,7 @@ use chathub_gateway::collapse::CollapseLayer;
 use chathub_gateway::config::Mode;
 use chathub_gateway::edge::{AccessLogLayer, AdmissionLayer, RescueLayer};
 use chathub_gateway::error::Error;
-use chathub_gateway::invalidation::{InvalidationLayer, WritesInFlight};
+use chathub_gateway::invalidation::{InspectionLayer, InvalidationLayer, WritesInFlight};
 use chathub_gateway::stack::{self, CoreParts, EdgeParts, Stack};
 use chathub_gateway::store::Store;
 use chathub_gateway::telemetry::access::AccessLog;
@@ -76,10 +76,10 @@ fn core(clock: Clock, metrics: &Metrics, digests: DigestKey) -> CoreParts {
         collapse: CollapseLayer::new(clock, metrics.collapse.clone()),
         fill: FillLayer { store: Arc::clone(&store), lifetimes, max_body: 1 << 20, total_timeout: minute, clock },
         retry: RetryReads::new(20, metrics.upstream.clone()),
+        inspection: InspectionLayer { max_inspect: 1 << 20 },
         throttle: ThrottleLayer::new(Arc::new(quotas), digests),
         invalidation: InvalidationLayer {
             store,
-            max_inspect: 1 << 20,
             quarantine: minute,
             metrics: metrics.invalidation.clone(),
             writes: WritesInFlight::new().counter(),

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::collapse::CollapseLayer;
 use crate::config::{self, Config};
 use crate::edge::{AccessLogLayer, AdmissionLayer, RescueLayer};
-use crate::invalidation::{InvalidationLayer, WritesInFlight};
+use crate::invalidation::{InspectionLayer, InvalidationLayer, WritesInFlight};
 use crate::server::connection;
 use crate::server::framing::Limits;
 use crate::server::listener::{self, Listener};
@@ -172,10 +172,10 @@ impl Gateway {
                 clock: self.clock,
             },
             retry: RetryReads::new(self.config.upstream.retry_percent, self.metrics.upstream.clone()),
+            inspection: InspectionLayer { max_inspect: cache.max_inspect },
             throttle: self.throttle(),
             invalidation: InvalidationLayer {
                 store: Arc::clone(store),
-                max_inspect: cache.max_inspect,
                 quarantine: cache.quarantine,
                 metrics: self.metrics.invalidation.clone(),
                 writes: writes.counter(),

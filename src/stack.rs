@@ -15,7 +15,7 @@ use crate::chathub::credential::DigestKey;
 use crate::collapse::CollapseLayer;
 use crate::edge::{AccessLogLayer, AdmissionLayer, ExplainLayer, RescueLayer, RoutingLayer};
 use crate::error::Error;
-use crate::invalidation::InvalidationLayer;
+use crate::invalidation::{InspectionLayer, InvalidationLayer};
 use crate::throttle::ThrottleLayer;
 use crate::upstream::retry::RetryReads;
 use crate::wire::{Request, Response};
@@ -34,6 +34,8 @@ pub struct CoreParts {
     pub fill: FillLayer,
     /// Repeats reads.
     pub retry: RetryReads,
+    /// Reads writes.
+    pub inspection: InspectionLayer,
     /// Paces.
     pub throttle: ThrottleLayer,
     /// Fences writes.
@@ -52,6 +54,7 @@ where
         .layer(parts.collapse) // one fetch for equal misses, unless a write lies between them
         .layer(parts.fill) // inside the flight: judged and stored once, though all who asked have left
         .layer(RetryLayer::new(parts.retry)) // above the quota, so each attempt pays
+        .layer(parts.inspection) // before the queue: who waits there has been read, and a cell waits for no client
         .layer(parts.throttle) // only what goes upstream costs a cell; whoever leaves the queue takes his write back
         .layer(parts.invalidation) // last: a write that waits or is refused hides nothing; from here it runs by itself
         .service(upstream);

@@ -15,8 +15,6 @@ use crate::telemetry::metrics::InvalidationMetrics;
 pub struct InvalidationLayer {
     /// What is hidden.
     pub store: Arc<Store>,
-    /// How much of a synchronize is read to learn its organizations, in bytes.
-    pub max_inspect: usize,
     /// How long nothing is stored or answered from memory after a write whose outcome is in doubt.
     pub quarantine: Duration,
     /// Where it is counted.

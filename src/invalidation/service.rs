@@ -9,12 +9,11 @@ use tower::{Service, ServiceExt};
 
 use super::layer::InvalidationLayer;
 use super::outcome::Outcome;
-use crate::chathub::{Groups, Route, RoutedRequest, payload};
+use crate::chathub::{Groups, RoutedRequest};
 use crate::error::{Cause, Error};
 use crate::store::fence::Write;
 use crate::telemetry::metrics::Scope;
-use crate::wire::body::{Collected, collect};
-use crate::wire::{Body, Response};
+use crate::wire::Response;
 
 /// The service of [`InvalidationLayer`].
 #[derive(Debug, Clone)]
@@ -50,10 +49,7 @@ impl InvalidationLayer {
     where
         S: Service<RoutedRequest, Response = Response, Error = Error, Future: Send> + Send + 'static,
     {
-        let groups = match request.route {
-            Route::Synchronize | Route::SetStatus => self.inspect(&mut request).await?,
-            route => Groups::of(route),
-        };
+        let groups = request.head.extensions.remove().unwrap_or_else(|| Groups::of(request.route));
         let (answer, answered) = oneshot::channel();
         // A write that changes no list leaves nothing in doubt that is stored here.
         let hides = groups != Groups::None;
@@ -96,26 +92,6 @@ impl InvalidationLayer {
         let _counted = self.metrics.quarantined();
         tokio::time::sleep(self.quarantine).await;
         drop(write);
-    }
-
-    /// Reads a synchronize or a status write whole, so that it no longer needs its client, and a synchronize to learn
-    /// its organizations.
-    async fn inspect(&self, request: &mut RoutedRequest) -> Result<Groups, Error> {
-        let body = std::mem::replace(&mut request.body, Body::empty());
-        match collect(body, self.max_inspect).await.map_err(Cause::Content)? {
-            Collected::TooLarge(body) => {
-                request.body = body;
-                Ok(Groups::All)
-            }
-            Collected::Whole(content, _) => {
-                let groups = match request.route {
-                    Route::Synchronize => payload::synchronized(&request.head.headers, &content),
-                    _ => None,
-                };
-                request.body = content.into();
-                Ok(groups.map_or(Groups::All, Groups::Organizations))
-            }
-        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! taken before its holder goes, so one that leaves gives back all it had.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::middleware::NoOpMiddleware;
@@ -24,6 +25,8 @@ pub struct Lane {
     period: Duration,
     /// How long an unused lane takes to have its whole burst again.
     recovery: Duration,
+    /// Held while one arrives, never across an await.
+    gate: Mutex<()>,
     turn: tokio::sync::Mutex<()>,
     queued: AtomicUsize,
     /// When the head of the queue can go, in nanoseconds of the clock.
@@ -57,7 +60,8 @@ impl Lane {
             clock,
             period,
             recovery: period * quota.burst_size().get(),
-            turn: tokio::sync::Mutex::new(()),
+            gate: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
             queued: AtomicUsize::new(0),
             head_goes_at: AtomicU64::new(0),
             recovered_at: AtomicU64::new(0),
@@ -66,19 +70,24 @@ impl Lane {
 
     /// Takes a cell if nobody is queued and one is there, else a place in the queue.
     pub fn arrive(&self) -> Arrival<'_> {
-        let ahead = self.queued.fetch_add(1, SeqCst);
-        let place = Place { lane: self };
-        if ahead > 0 {
-            let behind_head = self.period.saturating_mul(u32::try_from(ahead).unwrap_or(u32::MAX));
-            return Arrival::Queued(place, self.until_head_goes().saturating_add(behind_head));
-        }
-        match self.take_cell() {
-            Ok(()) => Arrival::Admitted,
-            Err(wait) => Arrival::Queued(place, wait),
-        }
+        // Without it, one that is just being admitted would count as queued before the next.
+        let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let ahead = self.queued();
+        let wait = match ahead {
+            0 => match self.take_cell() {
+                Ok(()) => return Arrival::Admitted,
+                Err(wait) => wait,
+            },
+            _ => {
+                let behind_head = self.period.saturating_mul(u32::try_from(ahead).unwrap_or(u32::MAX));
+                self.until_head_goes().saturating_add(behind_head)
+            }
+        };
+        self.queued.fetch_add(1, SeqCst);
+        Arrival::Queued(Place { lane: self }, wait)
     }
 
-    /// Returns how many wait or are just being admitted.
+    /// Returns how many wait.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.queued.load(SeqCst)
@@ -118,10 +127,14 @@ impl Lane {
 impl Place<'_> {
     /// Waits for the turn and takes a cell.
     pub async fn turn(self) {
-        let _head = self.lane.turn.lock().await;
-        while let Err(wait) = self.lane.take_cell() {
+        let lane = self.lane;
+        let head = lane.turn.lock().await;
+        while let Err(wait) = lane.take_cell() {
             tokio::time::sleep(wait).await;
         }
+        // In this order: whoever comes in between must not count one who has gone.
+        drop(self);
+        drop(head);
     }
 }
 

@@ -312,3 +312,18 @@ async fn the_content_of_a_refused_call_is_never_taken_for_the_next_request() {
     }
     assert_eq!(chathub.total(), 1);
 }
+
+#[tokio::test]
+async fn a_write_that_leaves_the_queue_with_much_content_gives_its_place_back() {
+    let chathub = Emulator::start().await;
+    let set = "throttle.operator = { rate = '1/m', burst = 1 }\nthrottle.max_wait = '90s'";
+    let gateway = Gateway::before(&chathub).set(set).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    company.list(24).await;
+    let write = tokio::spawn(company.synchronize(&[(24, &"x".repeat(20_000))]));
+    gateway.reaches(r#"throttle_waiting{class="operator"}"#, 1.0).await;
+
+    write.abort();
+
+    gateway.reaches(r#"throttle_waiting{class="operator"}"#, 0.0).await;
+}

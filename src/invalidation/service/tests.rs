@@ -9,15 +9,17 @@ use tower_test::mock::{self, Mock};
 use super::*;
 use crate::chathub::{List, OrganizationId};
 use crate::invalidation::WritesInFlight;
+use crate::invalidation::inspect::{Inspection, InspectionLayer};
 use crate::store::{CacheKey, Store};
 use crate::testing;
 use crate::upstream::UpstreamError;
+use crate::wire::body::{Collected, collect};
 
 /// The mock fails with boxed errors, the stack with its own: here as a connection that broke.
 type Below = tower::util::MapErr<Mock<RoutedRequest, Response>, fn(tower::BoxError) -> Error>;
 
 struct Fixture {
-    invalidation: Invalidation<Below>,
+    invalidation: Inspection<Invalidation<Below>>,
     below: mock::Handle<RoutedRequest, Response>,
     store: Arc<Store>,
     writes: WritesInFlight,
@@ -33,13 +35,13 @@ fn fixture() -> Fixture {
     let writes = WritesInFlight::new();
     let layer = InvalidationLayer {
         store: Arc::clone(&store),
-        max_inspect: 64,
         quarantine: QUARANTINE,
         metrics: metrics.invalidation,
         writes: writes.counter(),
     };
     let inner: Below = tower::util::MapErr::new(mock, broken);
-    Fixture { invalidation: layer.layer(inner), below, store, writes }
+    let invalidation = InspectionLayer { max_inspect: 64 }.layer(layer.layer(inner));
+    Fixture { invalidation, below, store, writes }
 }
 
 fn broken(source: tower::BoxError) -> Error {

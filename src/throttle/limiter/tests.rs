@@ -164,3 +164,22 @@ async fn admitted(rate: u32, burst: u32, gaps: &[u64]) -> Vec<Instant> {
     }
     times
 }
+
+#[test]
+fn nobody_is_refused_while_cells_are_free() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_time().build().unwrap();
+    runtime.block_on(async {
+        let terms = Terms { max_wait: Duration::ZERO, ..terms(Mode::Enforce, 1000) };
+        let limiter = Arc::new(Limiter::new(Class::Operator, quota(1, 25), &terms));
+        for n in 0..100 {
+            let asked: Vec<_> = (0..20).map(|_| tokio::spawn(admit(Arc::clone(&limiter), n))).collect();
+            for asked in asked {
+                assert!(asked.await.unwrap().is_ok());
+            }
+        }
+    });
+}
+
+async fn admit(limiter: Arc<Limiter>, n: u32) -> Result<Duration, Rejected> {
+    limiter.admit(key(n)).await
+}

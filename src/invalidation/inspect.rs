@@ -1,0 +1,82 @@
+//! Reads a write's content, while it waits for nothing else, to learn what it makes stale.
+//!
+//! It stands *above* the throttle, far from where the write is sent, for three reasons: a slow client must not hold a
+//! cell while it sends; a client that leaves is seen to leave only when nothing of it is left unread; and a write that
+//! is in memory whole no longer needs its client.
+
+use std::task::{Context, Poll};
+
+use futures_util::future::{BoxFuture, Either};
+use tower::{Layer, Service};
+
+use crate::chathub::{Groups, Route, RoutedRequest, payload};
+use crate::error::{Cause, Error};
+use crate::wire::body::{Collected, collect};
+use crate::wire::{Body, Response};
+
+/// Puts an [`Inspection`] in front of a service.
+#[derive(Debug, Clone, Copy)]
+pub struct InspectionLayer {
+    /// How much of a write's content is read, in bytes. A longer one hides every list.
+    pub max_inspect: usize,
+}
+
+impl<S> Layer<S> for InspectionLayer {
+    type Service = Inspection<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Inspection { inner, max_inspect: self.max_inspect }
+    }
+}
+
+/// The service of [`InspectionLayer`].
+#[derive(Debug, Clone)]
+pub struct Inspection<S> {
+    inner: S,
+    max_inspect: usize,
+}
+
+impl<S> Service<RoutedRequest> for Inspection<S>
+where
+    S: Service<RoutedRequest, Response = Response, Error = Error, Future: Send> + Clone + Send + 'static,
+{
+    type Response = Response;
+    type Error = Error;
+    type Future = Either<S::Future, BoxFuture<'static, Result<Response, Error>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: RoutedRequest) -> Self::Future {
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        if !matches!(request.route, Route::Synchronize | Route::SetStatus) {
+            return Either::Left(inner.call(request));
+        }
+        let max_inspect = self.max_inspect;
+        Either::Right(Box::pin(async move {
+            let groups = inspect(&mut request, max_inspect).await?;
+            request.head.extensions.insert(groups);
+            inner.call(request).await
+        }))
+    }
+}
+
+/// Reads the content whole if it is not too long, and puts it back as it was.
+async fn inspect(request: &mut RoutedRequest, max_inspect: usize) -> Result<Groups, Error> {
+    let body = std::mem::replace(&mut request.body, Body::empty());
+    let content = match collect(body, max_inspect).await.map_err(Cause::Content)? {
+        Collected::Whole(content, _) => content,
+        Collected::TooLarge(body) => {
+            request.body = body;
+            return Ok(Groups::All);
+        }
+    };
+    request.body = content.clone().into();
+    if request.route != Route::Synchronize {
+        return Ok(Groups::of(request.route));
+    }
+    let organizations = payload::synchronized(&request.head.headers, &content);
+    Ok(organizations.map_or(Groups::All, Groups::Organizations))
+}
