@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -47,15 +48,21 @@ impl Listener {
         Self { inner, places, metrics }
     }
 
-    /// Hands each connection and its place to `serve`, until the gateway drains.
+    /// Hands each connection and its place to `serve`, until the gateway drains. Those that the system has accepted for
+    /// us until then are served too: their clients may have sent a request already.
     pub async fn run(self, mut phases: PhaseWatch, serve: impl Fn(TcpStream, SocketAddr, OwnedSemaphorePermit)) {
         tokio::select! {
             () = phases.reached(Phase::Draining) => {}
-            () = self.accept_all(serve) => {}
+            () = self.accept_all(&serve) => {}
+        }
+        while let Ok(place) = Arc::clone(&self.places).try_acquire_owned()
+            && let Some(Ok((stream, peer))) = self.inner.accept().now_or_never()
+        {
+            serve(stream, peer, place);
         }
     }
 
-    async fn accept_all(&self, serve: impl Fn(TcpStream, SocketAddr, OwnedSemaphorePermit)) {
+    async fn accept_all(&self, serve: &impl Fn(TcpStream, SocketAddr, OwnedSemaphorePermit)) {
         loop {
             let place = self.place().await;
             match self.inner.accept().await {
