@@ -252,3 +252,18 @@ async fn bytes_that_are_no_http_are_a_502() {
 
     assert_eq!((answer.status, answer.problem()), (502, "upstream-broken".to_owned()));
 }
+
+#[tokio::test]
+async fn a_handshake_that_stalls_is_given_up_in_time_and_nothing_was_sent() {
+    // The system accepts for it; nobody ever answers the handshake.
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback is free");
+    let url = format!("https://{}", silent.local_addr().expect("it is bound"));
+    let gateway = Gateway::before_url(&url).set("upstream.connect_timeout = '50ms'").start().await;
+
+    let answer = gateway.client("t").status(101, 1).await;
+
+    assert_eq!((answer.status, answer.problem()), (504, "upstream-unreachable".to_owned()));
+    gateway.reaches(r#"upstream_requests_total{outcome="timeout",route="set_status"}"#, 1.0).await;
+    gateway.reaches(r#"writes_total{outcome="refused"}"#, 1.0).await;
+    assert_eq!(gateway.metrics().await.value("quarantined_writes"), 0.0);
+}
