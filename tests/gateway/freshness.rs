@@ -341,23 +341,3 @@ async fn the_longest_kept_list_too_says_that_its_time_is_over() {
 
     assert_eq!(later.cache(), "fwd=stale; stored; detail=expired");
 }
-
-#[tokio::test]
-async fn a_slow_old_answer_does_not_take_the_place_of_a_newer_one() {
-    let chathub = Emulator::start().await;
-    let gateway = Gateway::before(&chathub).start().await;
-    let company = gateway.client(&chathub.company_token("acme"));
-    let gate = chathub.stall_answers(Endpoint::ListOperators);
-    let slow = tokio::spawn(company.list(24));
-    gate.reached(1).await;
-    chathub.operators(24, ["New"]);
-    let refresh =
-        tokio::spawn(company.ask("GET /api/operator?organizationId=24").with("cache-control", "no-cache").send());
-    gate.reached(2).await;
-
-    gate.release();
-
-    let (slow, refresh) = (slow.await.expect("it is answered"), refresh.await.expect("it is answered"));
-    assert_eq!((slow.names().len(), refresh.names()), (3, vec!["New".to_owned()]));
-    assert_eq!(company.list(24).await.names(), ["New"]);
-}

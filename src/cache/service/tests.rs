@@ -236,3 +236,21 @@ async fn a_failed_fetch_says_that_it_went_forward() {
     assert_eq!(error.forward, Some(Forward::UriMiss));
     assert_eq!(error.status(), 504);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_older_fetch_does_not_take_the_place_of_a_newer_one() {
+    const NEWER: &str = r#"[{"id":2,"name":"B","status":0}]"#;
+    let mut fixture = fixture();
+    let fields = [("authorization", "Bearer a")];
+    let slow = tokio::spawn(fixture.cache.call(testing::routed("GET", TARGET, &fields)));
+    let (_, older) = fixture.below.next_request().await.unwrap();
+    let refresh = [fields[0], ("cache-control", "no-cache")];
+    let refreshed = fixture.ask(&refresh, || testing::list(NEWER)).await;
+    assert_eq!(told(&refreshed), "fwd=request; stored; detail=no-cache");
+
+    older.send_response(testing::list(LIST));
+
+    assert_eq!(told(&slow.await.unwrap().unwrap()), "fwd=uri-miss; detail=overtaken");
+    let next = fixture.ask(&fields, || unreachable!("it is stored")).await;
+    assert_eq!(testing::content(next).await, NEWER);
+}
