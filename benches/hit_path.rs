@@ -73,7 +73,12 @@ fn core(clock: Clock, metrics: &Metrics, digests: DigestKey) -> CoreParts {
     let quotas = Quotas::new(|_| governor::Quota::per_second(plenty), &terms);
     CoreParts {
         cache: CacheLayer::new(Arc::clone(&store), lifetimes, clock),
-        collapse: CollapseLayer::new(clock, metrics.collapse.clone()),
+        collapse: CollapseLayer {
+            store: Arc::clone(&store),
+            timeout: minute,
+            clock,
+            metrics: metrics.collapse.clone(),
+        },
         fill: FillLayer { store: Arc::clone(&store), lifetimes, max_body: 1 << 20, total_timeout: minute, clock },
         retry: RetryReads::new(20, metrics.upstream.clone()),
         inspection: InspectionLayer { max_inspect: 1 << 20 },
@@ -82,7 +87,7 @@ fn core(clock: Clock, metrics: &Metrics, digests: DigestKey) -> CoreParts {
             store,
             quarantine: minute,
             metrics: metrics.invalidation.clone(),
-            writes: WritesInFlight::new().counter(),
+            writes: WritesInFlight::new(),
         },
     }
 }

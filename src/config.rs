@@ -152,12 +152,16 @@ pub struct Cache {
     /// Bytes of one answer that is stored, 1 B to 1 GiB and at most `capacity`; a larger one passes unstored. Default
     /// 8 MiB, so that eight of the largest fit.
     pub max_body: usize,
-    /// Bytes of a synchronize request that are read to learn its organizations, up to 1 GiB; beyond it, and always
-    /// with zero, every list is dropped. Default 1 MiB, some thousand operators.
+    /// Bytes of a synchronize or status request that are read to learn what it changes, up to 1 GiB; beyond it, and
+    /// always with zero, every list of operators is dropped. Default 1 MiB, some thousand operators.
     pub max_inspect: usize,
     /// How long nothing is stored of the lists that a write of unknown outcome may still change, up to 1 h; zero holds
     /// such a write to be done when it ends. Default 5 s.
     pub quarantine: Duration,
+    /// How long a request waits for the running fetch of another before it fetches for itself, up to 1 h; zero shares
+    /// no fetch. Default 10 s: far longer than a list takes, and not so long that one slow fetch uses up the patience
+    /// of all.
+    pub collapse_timeout: Duration,
 }
 
 /// How often a credential may ask upstream. Hits cost nothing.

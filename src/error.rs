@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::invalidation::outcome::Outcome;
 use crate::server::framing::Fault;
 use crate::throttle::Rejected;
 use crate::upstream::UpstreamError;
@@ -35,6 +36,8 @@ pub struct Error {
     pub cause: Cause,
     /// Why the request was on its way forward when it failed, if it was.
     pub forward: Option<Forward>,
+    /// What is known of the write that the request is, if it had begun.
+    pub write: Option<Outcome>,
 }
 
 /// The causes.
@@ -68,7 +71,7 @@ pub enum Cause {
 
 impl<C: Into<Cause>> From<C> for Error {
     fn from(cause: C) -> Self {
-        Self { cause: cause.into(), forward: None }
+        Self { cause: cause.into(), forward: None, write: None }
     }
 }
 
@@ -79,6 +82,13 @@ impl Error {
         if matches!(self.cause, Cause::Upstream(_)) {
             self.forward = Some(reason);
         }
+        self
+    }
+
+    /// Notes what is known of the write.
+    #[must_use]
+    pub fn of_write(mut self, outcome: Outcome) -> Self {
+        self.write = Some(outcome);
         self
     }
 
@@ -124,6 +134,9 @@ impl Error {
     /// Returns the `Cache-Status` detail.
     #[must_use]
     pub fn detail(&self) -> Detail {
+        if let Some(detail) = self.write.and_then(Outcome::detail) {
+            return detail;
+        }
         match &self.cause {
             Cause::Framing(_) | Cause::MethodRefused | Cause::RepeatedCredential | Cause::Overloaded => Detail::Refused,
             Cause::Content(BodyError::TooLarge { .. }) => Detail::Refused,

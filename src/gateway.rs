@@ -56,10 +56,12 @@ pub enum StartError {
 pub enum Ended {
     /// Every request had its answer.
     Drained,
-    /// Some connections were cut at the deadline.
+    /// Something was cut at the deadline.
     Cut {
-        /// How many.
+        /// How many connections.
         connections: usize,
+        /// How many writes. Whether the upstream applied them is unknown.
+        writes: usize,
     },
 }
 
@@ -163,7 +165,12 @@ impl Gateway {
         let lifetimes = Lifetimes { operators: cache.operators_ttl, organizations: cache.organizations_ttl };
         CoreParts {
             cache: CacheLayer::new(Arc::clone(store), lifetimes, self.clock),
-            collapse: CollapseLayer::new(self.clock, self.metrics.collapse.clone()),
+            collapse: CollapseLayer {
+                store: Arc::clone(store),
+                timeout: cache.collapse_timeout,
+                clock: self.clock,
+                metrics: self.metrics.collapse.clone(),
+            },
             fill: FillLayer {
                 store: Arc::clone(store),
                 lifetimes,
@@ -178,7 +185,7 @@ impl Gateway {
                 store: Arc::clone(store),
                 quarantine: cache.quarantine,
                 metrics: self.metrics.invalidation.clone(),
-                writes: writes.counter(),
+                writes: writes.clone(),
             },
         }
     }
@@ -260,7 +267,7 @@ async fn drain(
     };
     let ended = match tokio::time::timeout(deadline, all_ended).await {
         Ok(()) => Ended::Drained,
-        Err(_) => Ended::Cut { connections: connections.len() },
+        Err(_) => Ended::Cut { connections: connections.len(), writes: writes.count() },
     };
     phases.enter(Phase::Closed);
     connections.shutdown().await;

@@ -13,41 +13,40 @@ pub mod service;
 pub use inspect::InspectionLayer;
 pub use layer::InvalidationLayer;
 
-use std::convert::Infallible;
-
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 
 /// The writes that have not ended, so that a gateway that stops can wait for those whose clients have left.
-#[derive(Debug)]
-pub struct WritesInFlight {
-    own: mpsc::Sender<Infallible>,
-    ended: mpsc::Receiver<Infallible>,
-}
-
-/// Counts writes for [`WritesInFlight`].
 #[derive(Debug, Clone)]
-pub struct WriteCounter(mpsc::WeakSender<Infallible>);
+pub struct WritesInFlight(watch::Sender<usize>);
+
+/// A write that has not ended, while it lives.
+#[derive(Debug)]
+pub struct WriteUnderWay(watch::Sender<usize>);
 
 impl WritesInFlight {
     /// Starts with none.
     #[must_use]
     pub fn new() -> Self {
-        let (own, ended) = mpsc::channel(1);
-        Self { own, ended }
+        Self(watch::Sender::new(0))
     }
 
-    /// Returns what counts them.
+    /// Counts a write for as long as the value lives.
     #[must_use]
-    pub fn counter(&self) -> WriteCounter {
-        WriteCounter(self.own.downgrade())
+    pub fn begin(&self) -> WriteUnderWay {
+        self.0.send_modify(|count| *count += 1);
+        WriteUnderWay(self.0.clone())
+    }
+
+    /// Returns how many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        *self.0.borrow()
     }
 
     /// Waits until none is left. Call it when no new one can come.
-    pub async fn ended(self) {
-        let Self { own, mut ended } = self;
-        drop(own);
-        // Nothing is ever sent: this is the end of the last sender.
-        let _ = ended.recv().await;
+    pub async fn ended(&self) {
+        // It fails only if the sender has gone, and that is here.
+        let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
     }
 }
 
@@ -57,10 +56,8 @@ impl Default for WritesInFlight {
     }
 }
 
-impl WriteCounter {
-    /// Counts a write for as long as the value lives.
-    #[must_use]
-    pub fn begin(&self) -> Option<mpsc::Sender<Infallible>> {
-        self.0.upgrade()
+impl Drop for WriteUnderWay {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
     }
 }

@@ -72,7 +72,16 @@ async fn serve(config: Config) -> Result<ExitCode, Box<dyn std::error::Error>> {
 fn tell(ended: Ended) {
     match ended {
         Ended::Drained => tracing::info!("stopped: every request had its answer"),
-        Ended::Cut { connections } => tracing::warn!(connections, "stopped: connections were cut at the deadline"),
+        Ended::Cut { connections, writes: 0 } => {
+            tracing::warn!(connections, "stopped: connections were cut at the deadline");
+        }
+        Ended::Cut { connections, writes } => {
+            tracing::warn!(
+                connections,
+                writes,
+                "stopped: writes were cut at the deadline, and their outcome is unknown"
+            );
+        }
     }
 }
 

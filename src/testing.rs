@@ -1,10 +1,13 @@
 //! Builders that unit tests share.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use crate::chathub::credential::DigestKey;
-use crate::chathub::{List, Route, RoutedRequest};
+use crate::chathub::id::OperatorId;
+use crate::chathub::{List, OrganizationId, Route, RoutedRequest};
+use crate::store::{CacheKey, Entry, Fetch, Found, Refusal, Store};
 use crate::telemetry::metrics::Metrics;
 use crate::wire::{Body, Response};
 
@@ -38,6 +41,30 @@ pub(crate) fn list(content: &'static str) -> Response {
         .body(Body::from(bytes::Bytes::from_static(content.as_bytes())))
         .unwrap();
     Response::new(message)
+}
+
+/// The list of that organization as one credential sees it.
+pub(crate) fn key(who: &str, organization: u32) -> CacheKey {
+    let list = List::Operators(OrganizationId::new(organization).unwrap());
+    CacheKey { credential: digests().digest_other(who.as_bytes()), list }
+}
+
+/// What a fetch brought: an empty list, as far as anybody looks, that is said to hold these operators.
+pub(crate) fn entry(fetch: &Fetch, operators: &[i32]) -> Arc<Entry> {
+    let operators = operators.iter().copied().map(OperatorId).collect();
+    let content = bytes::Bytes::from_static(b"[]");
+    let (now, life) = (tokio::time::Instant::now(), Duration::from_secs(60));
+    Arc::new(Entry::new(&http::HeaderMap::new(), &content, operators, fetch, now, life))
+}
+
+/// Fetches and stores in one step.
+pub(crate) fn store_list(store: &Store, key: CacheKey, operators: &[i32]) -> Result<(), Refusal> {
+    store.publish(key, &entry(&store.begin_fetch(key, false), operators))
+}
+
+/// Whether what is stored may be used.
+pub(crate) fn is_current(store: &Store, key: &CacheKey) -> bool {
+    matches!(store.find(key), Found::Current(_))
 }
 
 /// An answer of that status without content.

@@ -44,9 +44,7 @@ impl Admin {
     }
 
     fn exposition(&self) -> Response<Content> {
-        let (entries, size) = self.store.size();
-        self.metrics.store.entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
-        self.metrics.store.size.set(i64::try_from(size).unwrap_or(i64::MAX));
+        self.metrics.store.measured(&self.store.size());
         let mut response = Response::new(Full::from(self.metrics.expose()));
         let format = HeaderValue::from_static(prometheus::TEXT_FORMAT);
         response.headers_mut().insert(CONTENT_TYPE, format);

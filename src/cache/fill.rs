@@ -21,7 +21,7 @@ use crate::chathub::credential::expiry;
 use crate::chathub::{Identity, RoutedRequest};
 use crate::clock::Clock;
 use crate::error::Error;
-use crate::store::{Entry, Fetch, Refusal, Store};
+use crate::store::{Brought, Entry, Fetch, Refusal, Store};
 use crate::upstream::UpstreamError;
 use crate::wire::body::{Collected, collect};
 use crate::wire::cache_control::CacheControl;
@@ -121,8 +121,11 @@ impl FillLayer {
             },
         };
         let stored = judged.and_then(|entry| {
-            head.extensions.insert(Arc::clone(&entry));
-            self.store.publish(fetch.key, entry).map_err(Detail::from)
+            let published = self.store.publish(fetch.key(), &entry);
+            // Whoever has joined by now began before the write that refuses it, unless nobody could know of that.
+            let brought = if published == Err(Refusal::Switched) { Brought::Overtaken } else { Brought::List(entry) };
+            head.extensions.insert(brought);
+            published.map_err(Detail::from)
         });
         account.cache = CacheStatus {
             outcome: Outcome::Forwarded { reason: Forward::UriMiss, stored: stored.is_ok(), collapsed: false },
@@ -146,10 +149,10 @@ impl FillLayer {
         control: &CacheControl,
         content: &Bytes,
     ) -> Result<Arc<Entry>, Detail> {
-        judge_content(fetch.key.list, content)?;
+        let operators = judge_content(fetch.key().list, content)?;
         let generated = sent.checked_sub(initial_age(&head.headers)).unwrap_or(sent);
         let age = self.clock.now() - generated;
-        let mut life = lifetime(self.lifetimes.of(fetch.key.list), control, &head.headers);
+        let mut life = lifetime(self.lifetimes.of(fetch.key().list), control, &head.headers);
         if life <= age {
             return Err(Detail::NoLifetime);
         }
@@ -160,7 +163,7 @@ impl FillLayer {
             }
             life = life.min(age + left);
         }
-        Ok(Arc::new(Entry::new(&lasting(&head.headers), content, fetch, generated, life)))
+        Ok(Arc::new(Entry::new(&lasting(&head.headers), content, operators, fetch, generated, life)))
     }
 }
 
@@ -176,7 +179,8 @@ impl From<Refusal> for Detail {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::WriteInFlight => Self::WriteInFlight,
-            Refusal::Overtaken => Self::Overtaken,
+            Refusal::Quarantined => Self::Quarantined,
+            Refusal::Overtaken | Refusal::Switched => Self::Overtaken,
         }
     }
 }

@@ -6,6 +6,7 @@
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, SET_COOKIE, VARY};
 use http::{StatusCode, response};
 
+use crate::chathub::id::OperatorId;
 use crate::chathub::{List, payload};
 use crate::wire::cache_control::CacheControl;
 use crate::wire::cache_status::Detail;
@@ -40,13 +41,13 @@ pub fn judge_head(head: &response::Parts, control: &CacheControl) -> Result<(), 
     Ok(())
 }
 
-/// Judges complete content.
+/// Judges complete content, and returns the operators that it holds.
 ///
 /// # Errors
 ///
 /// [`Detail::Shape`] if it is not the array that the route promises.
-pub fn judge_content(list: List, content: &[u8]) -> Result<(), Detail> {
-    if payload::is_list(list, content) { Ok(()) } else { Err(Detail::Shape) }
+pub fn judge_content(list: List, content: &[u8]) -> Result<Box<[OperatorId]>, Detail> {
+    payload::operators(list, content).ok_or(Detail::Shape)
 }
 
 /// Returns whether there is one content type, JSON in UTF-8.

@@ -22,7 +22,7 @@ crate::telemetry::label::words! {
 }
 
 /// A keyed 128-bit digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(u128);
 
 impl Digest {

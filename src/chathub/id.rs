@@ -28,6 +28,10 @@ impl OrganizationId {
     }
 }
 
+/// An operator: the upstream's 32-bit signed integer (contract 1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Deserialize)]
+pub struct OperatorId(pub i32);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,16 +11,17 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::id::OrganizationId;
+use super::id::{OperatorId, OrganizationId};
 use super::request::List;
 
-/// Returns whether `content` is the array that `list` promises (contract 1.1, 1.4).
+/// Returns the operators that a list holds, in order, each once, or `None` if `content` is not the array that `list`
+/// promises (contract 1.1, 1.4). A list of organizations holds none.
 #[must_use]
-pub fn is_list(list: List, content: &[u8]) -> bool {
+pub fn operators(list: List, content: &[u8]) -> Option<Box<[OperatorId]>> {
     #[derive(Deserialize)]
     #[expect(dead_code, reason = "the shape is what is checked")]
     struct Operator {
-        id: i64,
+        id: OperatorId,
         name: Option<String>,
         status: i64,
     }
@@ -31,42 +32,65 @@ pub fn is_list(list: List, content: &[u8]) -> bool {
         name: Option<String>,
     }
     match list {
-        List::Operators(_) => serde_json::from_slice::<Each<Operator>>(content).is_ok(),
-        List::Organizations => serde_json::from_slice::<Each<Organization>>(content).is_ok(),
-    }
-}
-
-/// An array whose members are read one after the other and kept nowhere.
-struct Each<T>(std::marker::PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Each<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members<T>(std::marker::PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
-            type Value = Each<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-                while members.next_element::<T>()?.is_some() {}
-                Ok(Each(self.0))
-            }
+        List::Operators(_) => {
+            let mut ids = Vec::new();
+            for_each(content, |operator: Operator| ids.push(operator.id)).ok()?;
+            ids.sort_unstable();
+            ids.dedup();
+            Some(ids.into())
         }
-        deserializer.deserialize_seq(Members(std::marker::PhantomData))
+        List::Organizations => {
+            for_each(content, |_: Organization| ()).ok()?;
+            Some(Box::default())
+        }
     }
 }
 
-/// Returns the organizations that a synchronize names, each once, or `None` if there is any doubt (contract 5.4).
+/// Reads the members of an array one after the other and keeps none.
+fn for_each<'de, T: Deserialize<'de>>(content: &'de [u8], act: impl FnMut(T)) -> serde_json::Result<()> {
+    struct Members<T, F>(F, std::marker::PhantomData<T>);
+    impl<'de, T: Deserialize<'de>, F: FnMut(T)> Visitor<'de> for Members<T, F> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
+            while let Some(member) = members.next_element()? {
+                self.0(member);
+            }
+            Ok(())
+        }
+    }
+    let mut reader = serde_json::Deserializer::from_slice(content);
+    serde::Deserializer::deserialize_seq(&mut reader, Members(act, std::marker::PhantomData))?;
+    reader.end()
+}
+
+/// How many organizations a synchronize may name before it counts as naming all: to tell that many apart costs more than
+/// to fetch their lists again.
+const MOST_NAMED: usize = 1024;
+
+/// Returns the organizations that a synchronize names, each once, or `None` if there is any doubt (contract 5.4) or there
+/// are more than a thousand.
 #[must_use]
 pub fn synchronized(fields: &HeaderMap, content: &[u8]) -> Option<Vec<OrganizationId>> {
-    if fields.contains_key(CONTENT_ENCODING) || !is_plain_json(fields) {
-        return None;
-    }
-    let items: Vec<Item> = serde_json::from_slice(content).ok()?;
-    let distinct: HashSet<_> = items.into_iter().map(|item| item.0).collect();
-    Some(distinct.into_iter().collect())
+    let items: Vec<Named<InSynchronize>> = read_plain(fields, content)?;
+    let distinct: HashSet<_> = items.into_iter().map(|item| item.id).collect();
+    let ids = distinct.into_iter().map(|id| OrganizationId::new(u32::try_from(id).ok()?));
+    ids.collect::<Option<Vec<_>>>().filter(|ids| ids.len() <= MOST_NAMED)
+}
+
+/// Returns the operator that a status write names, or `None` if there is any doubt (contract 5.4).
+#[must_use]
+pub fn switched(fields: &HeaderMap, content: &[u8]) -> Option<OperatorId> {
+    read_plain::<Named<InStatus>>(fields, content).map(|named| OperatorId(named.id))
+}
+
+fn read_plain<'de, T: Deserialize<'de>>(fields: &HeaderMap, content: &'de [u8]) -> Option<T> {
+    let is_plain = !fields.contains_key(CONTENT_ENCODING) && is_plain_json(fields);
+    is_plain.then(|| serde_json::from_slice(content).ok()).flatten()
 }
 
 /// Returns whether the content type is JSON in UTF-8, said in the plain way that every server reads alike.
@@ -80,38 +104,58 @@ fn is_plain_json(fields: &HeaderMap) -> bool {
     is_json && parts.all(|parameter| parameter.eq_ignore_ascii_case(b"charset=utf-8"))
 }
 
-/// One item of a synchronize, reduced to the organization that it names without doubt.
-struct Item(OrganizationId);
+/// An object, reduced to the id that it gives without doubt.
+struct Named<N> {
+    id: i32,
+    name: std::marker::PhantomData<N>,
+}
 
-impl<'de> Deserialize<'de> for Item {
+/// The member that holds the id.
+trait Member {
+    const NAME: &'static str;
+}
+
+struct InSynchronize;
+
+impl Member for InSynchronize {
+    const NAME: &'static str = "organizationId";
+}
+
+struct InStatus;
+
+impl Member for InStatus {
+    const NAME: &'static str = "id";
+}
+
+impl<'de, N: Member> Deserialize<'de> for Named<N> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ItemVisitor)
+        deserializer.deserialize_map(NamedVisitor(std::marker::PhantomData))
     }
 }
 
-struct ItemVisitor;
+struct NamedVisitor<N>(std::marker::PhantomData<N>);
 
-impl<'de> Visitor<'de> for ItemVisitor {
-    type Value = Item;
+impl<'de, N: Member> Visitor<'de> for NamedVisitor<N> {
+    type Value = Named<N>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with one plain organizationId")
+        write!(f, "an object with one plain {}", N::NAME)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         use serde::de::Error;
-        let mut organization = None;
+        let mut id = None;
         while let Some(name) = members.next_key::<std::borrow::Cow<'_, str>>()? {
-            if name == "organizationId" && organization.is_none() {
-                let id = members.next_value::<u32>()?;
-                organization = Some(OrganizationId::new(id).ok_or_else(|| A::Error::custom("out of range"))?);
-            } else if name.is_ascii() && !name.eq_ignore_ascii_case("organizationId") {
+            if name == N::NAME && id.is_none() {
+                id = Some(members.next_value()?);
+            } else if name.is_ascii() && !name.eq_ignore_ascii_case(N::NAME) {
                 members.next_value::<IgnoredAny>()?;
             } else {
                 return Err(A::Error::custom("a name that parsers may read differently"));
             }
         }
-        organization.map(Item).ok_or_else(|| A::Error::missing_field("organizationId"))
+        let id = id.ok_or_else(|| A::Error::missing_field(N::NAME))?;
+        Ok(Named { id, name: std::marker::PhantomData })
     }
 }
 
@@ -179,14 +223,64 @@ mod tests {
     }
 
     #[test]
+    fn the_operator_of_a_plain_status_write_is_read() {
+        let fields: HeaderMap = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))].into_iter().collect();
+        let read = |content: &str| switched(&fields, content.as_bytes());
+        assert_eq!(read(r#"{"id":101,"status":1}"#), Some(OperatorId(101)));
+        assert_eq!(read(r#" {"status": 1, "extra": [{"id": 7}], "id": -3} "#), Some(OperatorId(-3)));
+        let doubtful = [
+            r#"{"id":"101","status":1}"#,
+            r#"{"id":101,"ID":102}"#,
+            r#"{"Id":101}"#,
+            r#"{"id":101,"id":101}"#,
+            r#"{"id":101.0}"#,
+            r#"{"id":1e2}"#,
+            r#"{"id":2147483648}"#,
+            r#"{"id":null}"#,
+            r#"{"status":1}"#,
+            r#"[{"id":101}]"#,
+            r#"{"id":101,}"#,
+            r#"{"id":101} x"#,
+            r#"{"ıd":1,"id":101}"#,
+            "\u{feff}{\"id\":101}",
+            "",
+        ];
+        for content in doubtful {
+            assert_eq!(read(content), None, "{content}");
+        }
+        assert_eq!(switched(&HeaderMap::new(), br#"{"id":101}"#), None, "no content type");
+    }
+
+    #[test]
+    fn a_synchronize_that_names_more_than_a_thousand_organizations_names_all() {
+        let body = |count: usize| {
+            let items: Vec<_> = (1..=count).map(|id| format!(r#"{{"organizationId":{id}}}"#)).collect();
+            format!("[{}]", items.join(","))
+        };
+        assert_eq!(read("application/json", &body(MOST_NAMED)).map(|ids| ids.len()), Some(MOST_NAMED));
+        assert_eq!(read("application/json", &body(MOST_NAMED + 1)), None);
+    }
+
+    #[test]
     fn a_list_is_told_from_anything_else() {
-        let operators = List::Operators(OrganizationId::new(24).unwrap());
-        let list = br#"[{"id":1,"name":"A","status":0,"organization":{"id":24,"name":"S"}}]"#;
-        assert!(is_list(operators, list));
-        assert!(is_list(operators, b"[]"));
-        assert!(is_list(List::Organizations, br#"[{"id":24,"name":"S"}]"#));
-        for other in ["<html>", "{}", r#"{"error":"x"}"#, r#"[{"id":1}]"#, r#"[{"id":1,"name":"A","#, "", "null"] {
-            assert!(!is_list(operators, other.as_bytes()), "{other}");
+        let of = List::Operators(OrganizationId::new(24).unwrap());
+        let list = br#"[{"id":2,"name":"A","status":0,"organization":{"id":24,"name":"S"}},{"id":1,"name":"B","status":2},{"id":2,"name":"A","status":0}]"#;
+        assert_eq!(operators(of, list).unwrap()[..], [OperatorId(1), OperatorId(2)]);
+        assert_eq!(operators(of, b"[]").unwrap()[..], []);
+        assert_eq!(operators(List::Organizations, br#"[{"id":24,"name":"S"}]"#).unwrap()[..], []);
+        let others = [
+            "<html>",
+            "{}",
+            r#"{"error":"x"}"#,
+            r#"[{"id":1}]"#,
+            r#"[{"id":1,"name":"A","#,
+            r#"[{"id":2147483648,"name":"A","status":0}]"#,
+            "[] []",
+            "",
+            "null",
+        ];
+        for other in others {
+            assert_eq!(operators(of, other.as_bytes()), None, "{other}");
         }
     }
 }

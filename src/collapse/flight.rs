@@ -3,6 +3,7 @@
 //! A flight lives as long as anybody waits for it. A leader that leaves takes nobody down, and when the last one has
 //! left, the fetch is ended and its place in the throttle's queue is free. What a flight shares is a storable answer
 //! or nothing: an error or an odd answer is its leader's alone, and the others then fetch for themselves, all at once.
+//! If the fetch was lost, or a write took from it what it would have shared, the others elect a new leader.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::store::CacheKey;
-use crate::store::{Entry, Fetch, Stamp};
+use crate::store::{Brought, CacheKey, Entry, Fetch};
 
 /// All running flights.
 #[derive(Debug, Default)]
@@ -22,9 +22,9 @@ pub struct Flights {
 /// One running fetch.
 #[derive(Debug)]
 pub struct Flight {
-    key: CacheKey,
-    stamp: Stamp,
-    landing: watch::Sender<Landing>,
+    fetch: Fetch,
+    /// `None` while it is in the air.
+    arrival: watch::Sender<Option<Arrival>>,
     passengers: Mutex<Passengers>,
 }
 
@@ -34,12 +34,15 @@ struct Passengers {
     task: Option<AbortHandle>,
 }
 
-/// How a flight ended.
+/// How a flight ended for those who joined it.
 #[derive(Debug, Clone)]
-enum Landing {
-    Aloft,
-    Brought(Arc<Entry>),
-    Nothing,
+pub enum Arrival {
+    /// With a list that all may have.
+    Shared(Arc<Entry>),
+    /// With an answer, or an error, that is its leader's alone. The next fetch would likely bring the same.
+    Private,
+    /// With nothing that tells of the next fetch: its task ended early, or a write overtook it.
+    Lost,
 }
 
 /// A request's part in a flight.
@@ -47,30 +50,24 @@ enum Landing {
 pub enum Seat {
     /// It joined one that was running.
     Follower(Passenger),
-    /// It begins one. The landing must be kept by whoever fetches.
-    Leader(Passenger, Landed),
+    /// It begins one. The second part must be kept by whoever fetches.
+    Leader(Passenger, Flying),
 }
 
 impl Flights {
-    /// Joins the running flight of the same key and stamp, or begins one.
+    /// Joins the running flight of the same key if no write lies between, or begins one.
     ///
     /// A refresh never joins: the answer must be newer than the question. Others may join *its* flight.
     pub fn board(self: &Arc<Self>, fetch: &Fetch) -> Seat {
         let mut running = lock(&self.running);
-        if !fetch.is_refresh
-            && let Some(flight) = running.get(&fetch.key).filter(|flight| flight.stamp == fetch.stamp)
-        {
+        if let Some(flight) = running.get(&fetch.key()).filter(|flight| fetch.may_share(&flight.fetch)) {
             return Seat::Follower(self.seat(flight));
         }
-        let flight = Arc::new(Flight {
-            key: fetch.key,
-            stamp: fetch.stamp,
-            landing: watch::Sender::new(Landing::Aloft),
-            passengers: Mutex::default(),
-        });
-        running.insert(fetch.key, Arc::clone(&flight));
+        let flight =
+            Arc::new(Flight { fetch: fetch.clone(), arrival: watch::Sender::new(None), passengers: Mutex::default() });
+        running.insert(fetch.key(), Arc::clone(&flight));
         let seat = self.seat(&flight);
-        Seat::Leader(seat, Landed { flights: Arc::clone(self), flight })
+        Seat::Leader(seat, Flying { flights: Arc::clone(self), flight })
     }
 
     /// Returns how many flights there are.
@@ -85,8 +82,9 @@ impl Flights {
     }
 
     fn close(running: &mut HashMap<CacheKey, Arc<Flight>>, flight: &Arc<Flight>) {
-        if running.get(&flight.key).is_some_and(|current| Arc::ptr_eq(current, flight)) {
-            running.remove(&flight.key);
+        let key = flight.fetch.key();
+        if running.get(&key).is_some_and(|current| Arc::ptr_eq(current, flight)) {
+            running.remove(&key);
         }
     }
 }
@@ -99,14 +97,11 @@ pub struct Passenger {
 }
 
 impl Passenger {
-    /// Waits until the flight has landed and returns what it brought for all, if anything.
-    pub async fn landed(&self) -> Option<Arc<Entry>> {
-        let mut landing = self.flight.landing.subscribe();
-        let landed = landing.wait_for(|landing| !matches!(landing, Landing::Aloft)).await.ok()?;
-        match &*landed {
-            Landing::Brought(entry) => Some(Arc::clone(entry)),
-            Landing::Aloft | Landing::Nothing => None,
-        }
+    /// Waits until the flight has ended.
+    pub async fn arrival(&self) -> Arrival {
+        let mut arrival = self.flight.arrival.subscribe();
+        let arrived = arrival.wait_for(Option::is_some).await;
+        arrived.ok().and_then(|arrived| arrived.clone()).unwrap_or(Arrival::Lost)
     }
 
     /// Names the task that ends when nobody waits any more.
@@ -131,29 +126,33 @@ impl Drop for Passenger {
 
 /// Held by the fetch: ends the flight, also if the fetch panics or is ended.
 #[derive(Debug)]
-pub struct Landed {
+pub struct Flying {
     flights: Arc<Flights>,
     flight: Arc<Flight>,
 }
 
-impl Landed {
-    /// Ends the flight with something that all may have.
-    pub fn with(self, entry: Option<Arc<Entry>>) {
-        if let Some(entry) = entry {
-            self.flight.landing.send_replace(Landing::Brought(entry));
-        }
+impl Flying {
+    /// Ends the flight with what the fetch brought for all, if anything.
+    pub fn land(self, brought: Option<Brought>) {
+        let arrival = match brought {
+            Some(Brought::List(entry)) => Arrival::Shared(entry),
+            Some(Brought::Overtaken) => Arrival::Lost,
+            None => Arrival::Private,
+        };
+        self.flight.arrival.send_replace(Some(arrival));
     }
 }
 
-impl Drop for Landed {
+impl Drop for Flying {
     fn drop(&mut self) {
+        // First nobody boards any more, then those aboard go on.
         Flights::close(&mut lock(&self.flights.running), &self.flight);
-        self.flight.landing.send_if_modified(|landing| {
-            let is_aloft = matches!(landing, Landing::Aloft);
-            if is_aloft {
-                *landing = Landing::Nothing;
+        self.flight.arrival.send_if_modified(|arrival| {
+            let is_lost = arrival.is_none();
+            if is_lost {
+                *arrival = Some(Arrival::Lost);
             }
-            is_aloft
+            is_lost
         });
     }
 }

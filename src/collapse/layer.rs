@@ -1,34 +1,33 @@
 //! What collapsing is configured with.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tower::Layer;
 
 use super::flight::Flights;
 use super::service::Collapse;
 use crate::clock::Clock;
+use crate::store::Store;
 use crate::telemetry::metrics::CollapseMetrics;
 
 /// Puts a [`Collapse`] in front of a service.
 #[derive(Debug, Clone)]
 pub struct CollapseLayer {
-    flights: Arc<Flights>,
-    clock: Clock,
-    metrics: CollapseMetrics,
-}
-
-impl CollapseLayer {
-    /// Creates the layer.
-    #[must_use]
-    pub fn new(clock: Clock, metrics: CollapseMetrics) -> Self {
-        Self { flights: Arc::default(), clock, metrics }
-    }
+    /// Gives new tickets to those who must fetch after all.
+    pub store: Arc<Store>,
+    /// How long a request waits for fetches that others run before it fetches for itself.
+    pub timeout: Duration,
+    /// The time.
+    pub clock: Clock,
+    /// Where it is counted.
+    pub metrics: CollapseMetrics,
 }
 
 impl<S> Layer<S> for CollapseLayer {
     type Service = Collapse<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Collapse { inner, flights: Arc::clone(&self.flights), clock: self.clock, metrics: self.metrics.clone() }
+        Collapse { inner, flights: Arc::new(Flights::default()), settings: self.clone() }
     }
 }

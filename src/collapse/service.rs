@@ -5,25 +5,29 @@ use std::task::{Context, Poll};
 
 use futures_util::future::{BoxFuture, Either};
 use tokio::sync::oneshot;
+use tokio::time::timeout_at;
 use tower::util::Oneshot;
 use tower::{Service, ServiceExt};
 
-use super::flight::{Flights, Landed, Passenger, Seat};
+use super::flight::{Arrival, Flights, Flying, Passenger, Seat};
+use super::layer::CollapseLayer;
 use crate::chathub::RoutedRequest;
 use crate::clock::Clock;
 use crate::error::{Cause, Error};
 use crate::store::{Entry, Fetch};
-use crate::telemetry::metrics::CollapseMetrics;
+use crate::telemetry::metrics::FollowerOutcome;
 use crate::wire::Response;
 use crate::wire::cache_status::{Forward, Outcome};
 
-/// The service of [`CollapseLayer`](super::CollapseLayer). Always ready: a follower needs nothing below.
+/// How often the followers of a lost fetch elect a new leader before each fetches for itself.
+const MOST_ELECTIONS: usize = 3;
+
+/// The service of [`CollapseLayer`]. Always ready: a follower needs nothing below.
 #[derive(Debug, Clone)]
 pub struct Collapse<S> {
     pub(super) inner: S,
     pub(super) flights: Arc<Flights>,
-    pub(super) clock: Clock,
-    pub(super) metrics: CollapseMetrics,
+    pub(super) settings: CollapseLayer,
 }
 
 impl<S> Service<RoutedRequest> for Collapse<S>
@@ -39,53 +43,85 @@ where
     }
 
     fn call(&mut self, request: RoutedRequest) -> Self::Future {
-        let inner = self.inner.clone();
         let Some(fetch) = request.head.extensions.get::<Fetch>() else {
-            return Either::Left(inner.oneshot(request));
+            return Either::Left(self.inner.clone().oneshot(request));
         };
         // Boarded here, not in the future: a request takes part from the moment it comes.
-        let seat = self.flights.board(fetch);
-        let clock = self.clock;
+        let seat = self.board(fetch);
+        let this = self.clone();
         match seat {
-            Seat::Leader(passenger, landed) => {
-                self.metrics.flights.inc();
-                Either::Right(Box::pin(lead(inner, request, passenger, landed)))
-            }
-            Seat::Follower(passenger) => {
-                self.metrics.followers.inc();
-                Either::Right(Box::pin(follow(inner, request, passenger, clock)))
-            }
+            Seat::Leader(passenger, flying) => Either::Right(Box::pin(lead(this.inner, request, passenger, flying))),
+            Seat::Follower(passenger) => Either::Right(Box::pin(this.follow(request, passenger))),
         }
     }
 }
 
+impl<S> Collapse<S> {
+    fn board(&self, fetch: &Fetch) -> Seat {
+        let seat = self.flights.board(fetch);
+        match seat {
+            Seat::Leader(..) => self.settings.metrics.flights.inc(),
+            Seat::Follower(_) => self.settings.metrics.followers.inc(),
+        }
+        seat
+    }
+
+    /// Waits for the flight. If it is lost, the first of those who waited leads a new one.
+    async fn follow(self, mut request: RoutedRequest, mut passenger: Passenger) -> Result<Response, Error>
+    where
+        S: Service<RoutedRequest, Response = Response, Error = Error, Future: Send> + Send + 'static,
+    {
+        let deadline = self.settings.clock.now() + self.settings.timeout;
+        for _ in 0..MOST_ELECTIONS {
+            match timeout_at(deadline, passenger.arrival()).await {
+                Ok(Arrival::Shared(entry)) => {
+                    self.settings.metrics.followed(FollowerOutcome::Shared);
+                    return Ok(shared(&entry, self.settings.clock));
+                }
+                Ok(Arrival::Private) => {
+                    self.settings.metrics.followed(FollowerOutcome::Private);
+                    break;
+                }
+                Err(_) => {
+                    self.settings.metrics.followed(FollowerOutcome::TimedOut);
+                    break;
+                }
+                Ok(Arrival::Lost) => self.settings.metrics.followed(FollowerOutcome::Lost),
+            }
+            match self.board(&self.ticket_anew(&mut request)) {
+                Seat::Leader(passenger, flying) => return lead(self.inner, request, passenger, flying).await,
+                Seat::Follower(next) => passenger = next,
+            }
+        }
+        drop(passenger);
+        self.ticket_anew(&mut request);
+        self.inner.oneshot(request).await
+    }
+
+    /// Gives the request a ticket of this moment: its own tells of moves that it need not fear any more.
+    fn ticket_anew(&self, request: &mut RoutedRequest) -> Fetch {
+        let old = request.head.extensions.remove::<Fetch>().expect("whoever follows has a ticket");
+        let fetch = self.settings.store.begin_fetch(old.key(), old.is_refresh);
+        request.head.extensions.insert(fetch.clone());
+        fetch
+    }
+}
+
 /// Fetches in a task of its own, so that the fetch outlives its first client.
-async fn lead<S>(inner: S, request: RoutedRequest, passenger: Passenger, landed: Landed) -> Result<Response, Error>
+async fn lead<S>(inner: S, request: RoutedRequest, passenger: Passenger, flying: Flying) -> Result<Response, Error>
 where
     S: Service<RoutedRequest, Response = Response, Error = Error, Future: Send> + Send + 'static,
 {
     let (answer, answered) = oneshot::channel();
     let task = tokio::spawn(async move {
-        let result = inner.oneshot(request).await;
-        landed.with(result.as_ref().ok().and_then(|response| response.message.extensions().get().cloned()));
+        let mut result = inner.oneshot(request).await;
+        let brought = result.as_mut().ok().and_then(|response| response.message.extensions_mut().remove());
+        flying.land(brought);
         // The leader may have gone.
         drop(answer.send(result));
     });
     passenger.fetched_by(task.abort_handle());
     answered.await.unwrap_or_else(|_| Err(Cause::Internal.into()))
-}
-
-/// Waits for the flight, and fetches alone if it brings nothing for others.
-async fn follow<S>(inner: S, request: RoutedRequest, passenger: Passenger, clock: Clock) -> Result<Response, Error>
-where
-    S: Service<RoutedRequest, Response = Response, Error = Error> + Send,
-{
-    let brought = passenger.landed().await;
-    drop(passenger);
-    match brought {
-        Some(entry) => Ok(shared(&entry, clock)),
-        None => inner.oneshot(request).await,
-    }
 }
 
 fn shared(entry: &Entry, clock: Clock) -> Response {

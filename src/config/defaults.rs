@@ -58,6 +58,7 @@ impl Default for Cache {
             max_body: 8 * MIB,
             max_inspect: MIB,
             quarantine: Duration::from_secs(5),
+            collapse_timeout: Duration::from_secs(10),
         }
     }
 }

@@ -165,8 +165,10 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     cache.capacity: Kind::Size(0..=TIB), "Size of all stored answers together; 0B: nothing is stored";
     cache.max_body: Kind::Size(1..=GIB), "Size of a stored answer, at most the capacity; larger ones pass unstored";
     cache.max_inspect: Kind::Size(0..=GIB),
-        "How much of a synchronize request is read for its organizations; beyond, every list is dropped";
+        "How much of a write's content is read for what it changes; beyond, every list of operators is dropped";
     cache.quarantine: UP_TO_AN_HOUR, "How long lists are not stored after a write of unknown outcome; 0s: not at all";
+    cache.collapse_timeout: UP_TO_AN_HOUR,
+        "How long a request waits for another's fetch of the same list; 0s: none is shared";
 
     throttle.mode: Kind::Word(super::Mode::WORDS), "Whether quotas bind, are only counted, or neither";
     throttle.max_wait: UP_TO_AN_HOUR, "How long a request over quota may wait; 0s: it is refused at once";

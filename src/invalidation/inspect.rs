@@ -17,7 +17,7 @@ use crate::wire::{Body, Response};
 /// Puts an [`Inspection`] in front of a service.
 #[derive(Debug, Clone, Copy)]
 pub struct InspectionLayer {
-    /// How much of a write's content is read, in bytes. A longer one hides every list.
+    /// How much of a write's content is read, in bytes. A longer one hides every list of operators.
     pub max_inspect: usize,
 }
 
@@ -70,13 +70,15 @@ async fn inspect(request: &mut RoutedRequest, max_inspect: usize) -> Result<Grou
         Collected::Whole(content, _) => content,
         Collected::TooLarge(body) => {
             request.body = body;
-            return Ok(Groups::All);
+            return Ok(Groups::of(request.route));
         }
     };
     request.body = content.clone().into();
-    if request.route != Route::Synchronize {
-        return Ok(Groups::of(request.route));
-    }
-    let organizations = payload::synchronized(&request.head.headers, &content);
-    Ok(organizations.map_or(Groups::All, Groups::Organizations))
+    let fields = &request.head.headers;
+    let understood = match request.route {
+        Route::Synchronize => payload::synchronized(fields, &content).map(Groups::Organizations),
+        Route::SetStatus => payload::switched(fields, &content).map(Groups::Operator),
+        _ => None,
+    };
+    Ok(understood.unwrap_or_else(|| Groups::of(request.route)))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tower::Layer;
 
-use super::WriteCounter;
+use super::WritesInFlight;
 use super::service::Invalidation;
 use crate::store::Store;
 use crate::telemetry::metrics::InvalidationMetrics;
@@ -20,7 +20,7 @@ pub struct InvalidationLayer {
     /// Where it is counted.
     pub metrics: InvalidationMetrics,
     /// What a gateway that stops waits for.
-    pub writes: WriteCounter,
+    pub writes: WritesInFlight,
 }
 
 impl<S> Layer<S> for InvalidationLayer {

@@ -10,8 +10,9 @@ use http::header::AGE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
-use super::fence::Stamp;
+use super::fence::{Seen, Stamp};
 use super::fetch::Fetch;
+use crate::chathub::id::OperatorId;
 use crate::wire::Body;
 
 /// Room for `Age` and what the edge adds.
@@ -21,14 +22,20 @@ const FIELDS_OF_THE_EDGE: usize = 4;
 const OVERHEAD: usize = 400;
 /// What a field costs beyond its bytes: name, value and the two allocations' heads.
 const FIELD_OVERHEAD: usize = 88;
+/// What an operator of a list costs: its id here, and its place in the index.
+const OPERATOR_OVERHEAD: usize = 64;
 
 /// A stored response: always a complete 200.
 #[derive(Debug)]
 pub struct Entry {
     fields: Box<[(HeaderName, HeaderValue)]>,
     content: Bytes,
-    /// The generations under which it was fetched.
+    /// The operators that it holds, in order, each once.
+    pub operators: Box<[OperatorId]>,
+    /// What was known before its fetch began.
     pub stamp: Stamp,
+    /// When it was last found to be current.
+    pub seen: Seen,
     /// The [order](super::Fetch::order) of its fetch.
     pub order: u64,
     /// When the request was sent, less the age it had then (RFC 9111 §4.2.3).
@@ -38,14 +45,23 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Copies a response.
+    /// Copies a response that holds these operators, which are in order, each once.
     #[must_use]
-    pub fn new(fields: &HeaderMap, content: &Bytes, fetch: &Fetch, generated: Instant, lifetime: Duration) -> Self {
+    pub fn new(
+        fields: &HeaderMap,
+        content: &Bytes,
+        operators: Box<[OperatorId]>,
+        fetch: &Fetch,
+        generated: Instant,
+        lifetime: Duration,
+    ) -> Self {
         let copied = fields.iter().map(|(name, value)| (name.clone(), copy(value)));
         Self {
             fields: copied.collect(),
             content: Bytes::copy_from_slice(content),
-            stamp: fetch.stamp,
+            operators,
+            stamp: fetch.stamp(),
+            seen: Seen::never(),
             order: fetch.order,
             generated,
             lifetime,
@@ -75,7 +91,8 @@ impl Entry {
     #[must_use]
     pub fn weight(&self) -> u32 {
         let fields = self.fields.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD);
-        let weight = OVERHEAD + self.content.len() + fields.sum::<usize>();
+        let operators = self.operators.len() * OPERATOR_OVERHEAD;
+        let weight = OVERHEAD + self.content.len() + operators + fields.sum::<usize>();
         u32::try_from(weight).unwrap_or(u32::MAX)
     }
 }

@@ -1,17 +1,46 @@
 //! The ticket of a request for a list that goes forward: what to store the answer under, and what must not have moved.
 
-use super::fence::Stamp;
+use std::sync::Arc;
+
+use super::entry::Entry;
+use super::fence::{Held, Stamp};
 use super::key::CacheKey;
 
 /// Travels in the request's extensions from the cache to the layers that share and store the answer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Fetch {
-    /// What the answer is stored under.
-    pub key: CacheKey,
-    /// The generations before the fetch began.
-    pub stamp: Stamp,
+    pub(super) held: Arc<Held>,
     /// Fetches that began later have a greater number.
     pub order: u64,
     /// The client wants an answer newer than its question: no running fetch will do.
     pub is_refresh: bool,
+}
+
+impl Fetch {
+    /// What the answer is stored under.
+    #[must_use]
+    pub fn key(&self) -> CacheKey {
+        self.held.key
+    }
+
+    /// What was known before the fetch began.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        self.held.stamp
+    }
+
+    /// Returns whether this request may have what `running` brings.
+    #[must_use]
+    pub fn may_share(&self, running: &Self) -> bool {
+        !self.is_refresh && self.key() == running.key() && self.stamp().may_share(&running.stamp())
+    }
+}
+
+/// What a fetch brought for others. It travels in the response's extensions; an answer without it is its asker's alone.
+#[derive(Debug, Clone)]
+pub enum Brought {
+    /// A list that all who share the fetch may have.
+    List(Arc<Entry>),
+    /// Nothing, for a write came in between whose reach was not known before: who shared the fetch should fetch again.
+    Overtaken,
 }

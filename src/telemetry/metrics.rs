@@ -15,7 +15,9 @@ use prometheus::{Encoder, Gauge, IntCounter, IntGauge, Opts, Registry, TextEncod
 
 pub use connections::{AccessLogMetrics, ConnectionMetrics};
 pub use family::{Counters, Counters2, Gauges, Histograms, Histograms2};
-pub use memory::{CollapseMetrics, EvictionCause, Evictions, InvalidationMetrics, Scope, StoreMetrics};
+pub use memory::{
+    CollapseMetrics, EvictionCause, Evictions, FollowerOutcome, InvalidationMetrics, PurgeScope, Scope, StoreMetrics,
+};
 pub use requests::{CacheLabel, InFlight, Lookup, RequestMetrics};
 pub use upstream::{Decision, ThrottleMetrics, UpstreamMetrics, UpstreamOutcome};
 

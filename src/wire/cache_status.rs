@@ -87,10 +87,28 @@ words! {
         Vary = "vary",
         /// The credential has run out.
         TokenExpired = "token-expired",
-        /// A write was going on, or its outcome is still in doubt.
+        /// A write was going on.
         WriteInFlight = "write-in-flight",
+        /// A write has ended in doubt a short while ago, and the upstream may still apply it.
+        Quarantined = "quarantined",
         /// A write went through the gateway while the answer was fetched.
         Overtaken = "overtaken",
+
+        // Writes, by what is known of them when they have ended.
+        /// The upstream refused the write.
+        WriteRefused = "write-refused",
+        /// The write never reached the upstream.
+        WriteUnsent = "write-unsent",
+        /// The upstream failed at the write (5xx) and may have applied it or apply it yet.
+        WriteFailed = "write-failed",
+        /// The upstream did not answer the write in time and may have applied it or apply it yet.
+        WriteTimedOut = "write-timed-out",
+        /// The connection broke before the write was answered: it may have been applied.
+        WriteBroken = "write-broken",
+        /// The client broke off the write's content, of which the upstream may have a part.
+        WriteCutShort = "write-cut-short",
+        /// The gateway failed while the write was on its way: it may have been applied.
+        WriteAborted = "write-aborted",
 
         // Requests that the gateway answered itself.
         /// Refused: over quota.

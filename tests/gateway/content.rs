@@ -103,7 +103,7 @@ async fn content_over_the_upstreams_limit_is_the_upstreams_to_refuse() {
     connection.send(format!("{head}authorization: Bearer {}\r\n\r\n", chathub.company_token("acme"))).await;
 
     let refused = connection.answer().await;
-    assert_eq!((refused.status, refused.cache()), (413, "fwd=method; detail=route"));
+    assert_eq!((refused.status, refused.cache()), (413, "fwd=method; detail=write-refused"));
     assert_eq!(refused.field("content-type"), None, "the upstream's own answer");
 }
 

@@ -32,7 +32,8 @@ async fn an_upstream_that_is_down_is_a_502_for_reads_and_writes() {
     let metrics = gateway.metrics().await;
     assert_eq!(metrics.value(&refused("upstream-unreachable")), 3.0);
     assert_eq!(metrics.value(r#"upstream_requests_total{outcome="unreachable",route="set_status"}"#), 1.0);
-    assert_eq!(metrics.value(r#"writes_total{outcome="refused"}"#), 1.0, "nothing was sent, so nothing is in doubt");
+    assert!(answers[1].cache().ends_with("detail=write-unsent"), "{:?}", answers[1]);
+    assert_eq!(metrics.value(r#"writes_total{outcome="unsent"}"#), 1.0, "nothing was sent, so nothing is in doubt");
 }
 
 #[tokio::test]
@@ -74,8 +75,9 @@ async fn a_write_without_an_answer_says_that_its_outcome_is_unknown() {
     let answer = company.synchronize(&[(24, "Bea")]).await;
 
     assert_eq!((answer.status, answer.problem()), (504, "outcome-unknown".to_owned()));
+    assert!(answer.cache().ends_with("detail=write-timed-out"), "{answer:?}");
     assert_eq!(chathub.applied().len(), 1);
-    assert_eq!(gateway.metrics().await.value(r#"writes_total{outcome="ambiguous"}"#), 1.0);
+    assert_eq!(gateway.metrics().await.value(r#"writes_total{outcome="timed_out"}"#), 1.0);
 }
 
 #[tokio::test]
@@ -264,6 +266,6 @@ async fn a_handshake_that_stalls_is_given_up_in_time_and_nothing_was_sent() {
 
     assert_eq!((answer.status, answer.problem()), (504, "upstream-unreachable".to_owned()));
     gateway.reaches(r#"upstream_requests_total{outcome="timeout",route="set_status"}"#, 1.0).await;
-    gateway.reaches(r#"writes_total{outcome="refused"}"#, 1.0).await;
+    gateway.reaches(r#"writes_total{outcome="unsent"}"#, 1.0).await;
     assert_eq!(gateway.metrics().await.value("quarantined_writes"), 0.0);
 }

@@ -154,7 +154,7 @@ async fn a_synchronize_of_two_organizations_hides_both() {
 }
 
 #[tokio::test]
-async fn a_synchronize_that_can_be_read_in_two_ways_hides_everything() {
+async fn a_synchronize_that_can_be_read_in_two_ways_hides_every_list_of_operators() {
     let chathub = Emulator::start().await;
     let gateway = Gateway::before(&chathub).set("throttle.mode = 'off'").start().await;
     let company = gateway.client(&chathub.company_token("acme"));
@@ -173,12 +173,12 @@ async fn a_synchronize_that_can_be_read_in_two_ways_hides_everything() {
         store_all(&company).await;
         let ask = company.ask("POST /api/operator/synchronize").with("content-type", content_type).content(content);
         ask.send().await;
-        assert_eq!(kept(&company).await, [false; 3], "{content_type} {content}");
+        assert_eq!(kept(&company).await, [false, false, true], "{content_type} {content}");
     }
 }
 
 #[tokio::test]
-async fn a_synchronize_too_long_to_be_inspected_hides_everything_and_arrives_whole() {
+async fn a_synchronize_too_long_to_be_inspected_hides_every_list_of_operators_and_arrives_whole() {
     let chathub = Emulator::start().await;
     let gateway = Gateway::before(&chathub).set("cache.max_inspect = '64B'").start().await;
     let company = gateway.client(&chathub.company_token("acme"));
@@ -188,8 +188,69 @@ async fn a_synchronize_too_long_to_be_inspected_hides_everything_and_arrives_who
     assert_eq!(company.synchronize(&[(24, &long)]).await.json()[0]["name"], long);
 
     let gateway_log = gateway.metrics().await;
-    assert_eq!(gateway_log.value(r#"invalidations_total{cause="synchronize",scope="all"}"#), 1.0);
+    assert_eq!(gateway_log.value(r#"invalidations_total{cause="synchronize",scope="operator_lists"}"#), 1.0);
     assert!(!company.list(6).await.is_hit());
+}
+
+#[tokio::test]
+async fn a_status_write_hides_the_list_that_holds_the_operator_for_everyone_and_no_other() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set("throttle.mode = 'off'").start().await;
+    let companies = [(); 2].map(|()| gateway.client(&chathub.company_token("acme")));
+    for company in &companies {
+        store_all(company).await;
+    }
+
+    assert_eq!(companies[0].status(101, 1).await.status, 200);
+
+    for company in &companies {
+        assert_eq!(kept(company).await, [false, true, true]);
+    }
+    let scope = r#"invalidations_total{cause="set_status",scope="organizations"}"#;
+    assert_eq!(gateway.metrics().await.value(scope), 1.0);
+}
+
+#[tokio::test]
+async fn a_status_write_for_an_operator_in_no_stored_list_hides_every_list_of_operators() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set("throttle.mode = 'off'").start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    company.list(6).await;
+    company.organizations().await;
+
+    assert_eq!(company.status(101, 1).await.status, 200);
+
+    assert!(!company.list(6).await.is_hit());
+    assert!(company.organizations().await.is_hit());
+    let scope = r#"invalidations_total{cause="set_status",scope="operator_lists"}"#;
+    assert_eq!(gateway.metrics().await.value(scope), 1.0);
+}
+
+#[tokio::test]
+async fn a_status_write_that_can_be_read_in_two_ways_hides_every_list_of_operators() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set("throttle.mode = 'off'").start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    for content in [r#"{"id":"101","status":1}"#, r#"{"id":102,"ID":101,"status":1}"#, r#"{"Id":101,"status":0}"#] {
+        store_all(&company).await;
+        let ask = company.ask("POST /api/operator/status").with("content-type", "application/json").content(content);
+        assert_eq!(ask.send().await.status, 200, "the upstream reads it: {content}");
+        assert_eq!(kept(&company).await, [false, false, true], "{content}");
+    }
+}
+
+#[tokio::test]
+async fn an_operator_that_was_evicted_from_memory_is_no_longer_known() {
+    let chathub = Emulator::start().await;
+    let set = "throttle.mode = 'off'\ncache.capacity = '3KiB'\ncache.max_body = '2KiB'";
+    let gateway = Gateway::before(&chathub).set(set).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    company.list(24).await;
+    gateway.reaches("indexed_operators", 3.0).await;
+    chathub.operators(24, ["Ann"]);
+    company.list(24).await;
+
+    gateway.reaches("indexed_operators", 1.0).await;
 }
 
 #[tokio::test]
@@ -198,7 +259,6 @@ async fn any_write_that_may_concern_operators_hides_everything() {
     let gateway = Gateway::before(&chathub).set("throttle.mode = 'off'").start().await;
     let company = gateway.client(&chathub.company_token("acme"));
     let writes = [
-        "POST /api/operator/status",
         "POST /api/operator",
         "PUT /api/operator/24",
         "DELETE /api/operator/24",
@@ -280,17 +340,26 @@ async fn calls_that_change_no_list_hide_nothing() {
 
 #[tokio::test]
 async fn a_write_of_unknown_outcome_keeps_its_lists_out_of_memory() {
-    for (fault, status) in [(Fault::DropAfter, 502), (Fault::StatusAfter(500), 500), (Fault::StatusBefore(503), 503)] {
+    let faults = [
+        (Fault::DropAfter, 502, "detail=write-broken", "broken"),
+        (Fault::StatusAfter(500), 500, "fwd=method; detail=write-failed", "failed"),
+        (Fault::StatusBefore(503), 503, "fwd=method; detail=write-failed", "failed"),
+    ];
+    for (fault, status, told, outcome) in faults {
         let chathub = Emulator::start().await;
         let gateway = Gateway::before(&chathub).set("throttle.mode = 'off'").start().await;
         let company = gateway.client(&chathub.company_token("acme"));
         store_all(&company).await;
         chathub.fault(Endpoint::Synchronize, fault.clone(), Some(1));
-        assert_eq!(company.synchronize(&[(24, "Bea")]).await.status, status);
+        let answer = company.synchronize(&[(24, "Bea")]).await;
+        assert_eq!(answer.status, status);
+        assert!(answer.cache().ends_with(told), "{answer:?}");
+        let ended = format!(r#"writes_total{{outcome="{outcome}"}}"#);
+        assert_eq!(gateway.metrics().await.value(&ended), 1.0);
 
         let doubted = [company.list(24).await, company.list(24).await];
 
-        assert!(doubted.iter().all(|list| list.cache().ends_with("detail=write-in-flight")), "{fault:?}: {doubted:?}");
+        assert!(doubted.iter().all(|list| list.cache().ends_with("detail=quarantined")), "{fault:?}: {doubted:?}");
         let is_applied = !chathub.applied().is_empty();
         assert_eq!(doubted[1].names().contains(&"Bea".to_owned()), is_applied, "{fault:?}");
         assert!(company.list(6).await.is_hit(), "{fault:?}: another organization");
@@ -319,7 +388,8 @@ async fn a_write_that_the_upstream_refused_hides_its_lists_once_and_leaves_no_do
     let gateway = Gateway::before(&chathub).start().await;
     let company = gateway.client(&chathub.company_token("acme"));
     company.list(24).await;
-    assert_eq!(company.status(99_999, 1).await.status, 404);
+    let refused = company.status(99_999, 1).await;
+    assert_eq!((refused.status, refused.cache()), (404, "fwd=method; detail=write-refused"));
 
     assert_eq!(company.list(24).await.cache(), "fwd=stale; stored; detail=invalidated");
     assert!(company.list(24).await.is_hit());
@@ -356,6 +426,8 @@ async fn a_write_whose_client_has_left_is_carried_out_and_hides_its_lists() {
     gate.release();
 
     gateway.reaches(r#"writes_total{outcome="accepted"}"#, 1.0).await;
+    gateway.reaches("writes_abandoned_total", 1.0).await;
+    assert_eq!(gateway.metrics().await.value("writes_in_flight"), 0.0);
     assert_eq!(chathub.applied().len(), 1);
     let list = company.list(24).await;
     assert_eq!(list.names(), ["Ann", "Bea"]);

@@ -112,11 +112,25 @@ async fn what_has_not_ended_at_the_deadline_is_cut() {
     });
     soon(gate.reached(2)).await;
 
-    assert_eq!(gateway.stop().await, Ended::Cut { connections: 2 });
+    assert_eq!(gateway.stop().await, Ended::Cut { connections: 2, writes: 0 });
 
     for list in lists {
         assert!(list.await.unwrap().is_err());
     }
+}
+
+#[tokio::test]
+async fn a_write_that_has_not_ended_at_the_deadline_is_told_of() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set("server.drain_deadline = '100ms'").start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    let gate = chathub.stall(Endpoint::Synchronize);
+    let write = tokio::spawn(company.ask("POST /api/operator/synchronize").json(&serde_json::json!([])).try_send());
+    soon(gate.reached(1)).await;
+
+    assert_eq!(gateway.stop().await, Ended::Cut { connections: 1, writes: 1 });
+
+    assert!(write.await.unwrap().is_err());
 }
 
 #[tokio::test]

@@ -100,14 +100,14 @@ async fn a_hit_tells_its_age_and_has_the_same_bytes() {
 async fn a_write_hides_the_answer_that_was_fetched_before_it() {
     let mut fixture = fixture();
     fixture.list().await;
-    drop(fixture.store.fence().begin(Groups::All));
+    drop(fixture.store.fence().begin_write(&Groups::All));
     assert_eq!(fixture.list().await, "fwd=stale; stored; detail=invalidated");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_fetched_while_a_write_runs_is_not_stored() {
     let mut fixture = fixture();
-    let write = fixture.store.fence().begin(Groups::All);
+    let write = fixture.store.fence().begin_write(&Groups::All);
     assert_eq!(fixture.list().await, "fwd=uri-miss; detail=write-in-flight");
     drop(write);
     assert_eq!(fixture.list().await, "fwd=uri-miss; stored");
@@ -119,7 +119,7 @@ async fn an_answer_that_a_write_overtook_is_not_stored() {
     let store = Arc::clone(&fixture.store);
     let fields = [("authorization", "Bearer a")];
     let overtaken = fixture.ask(&fields, move || {
-        drop(store.fence().begin(Groups::All));
+        drop(store.fence().begin_write(&Groups::All));
         testing::list(LIST)
     });
     assert_eq!(told(&overtaken.await), "fwd=uri-miss; detail=overtaken");

@@ -1,20 +1,25 @@
 //! Driven directly, over a mock that shows what went below.
 
+use std::time::Duration;
+
 use tower_test::mock::{self, Mock, SendResponse};
 
 use super::*;
 use crate::chathub::{Groups, Identity};
 use crate::collapse::CollapseLayer;
-use crate::store::{CacheKey, Fence};
+use crate::store::{Brought, CacheKey, Store};
+use crate::telemetry::metrics::CollapseMetrics;
 use crate::testing;
 use tower::Layer;
 
 type Below = mock::Handle<RoutedRequest, Response>;
 
+const TIMEOUT: Duration = Duration::from_secs(10);
+
 struct Fixture {
     collapse: Collapse<MapErr>,
     below: Below,
-    fence: Arc<Fence>,
+    store: Arc<Store>,
     metrics: CollapseMetrics,
 }
 
@@ -23,10 +28,13 @@ type MapErr = tower::util::MapErr<Mock<RoutedRequest, Response>, fn(tower::BoxEr
 
 fn fixture() -> Fixture {
     let (mock, below) = mock::pair();
-    let metrics = testing::metrics().collapse;
+    let metrics = testing::metrics();
+    let store = Arc::new(Store::new(1 << 20, Duration::from_secs(60), &metrics.store));
+    let metrics = metrics.collapse;
     let inner: MapErr = tower::util::MapErr::new(mock, |_| Cause::Internal.into());
-    let collapse = CollapseLayer::new(Clock::start(), metrics.clone()).layer(inner);
-    Fixture { collapse, below, fence: Arc::new(Fence::new()), metrics }
+    let layer =
+        CollapseLayer { store: Arc::clone(&store), timeout: TIMEOUT, clock: Clock::start(), metrics: metrics.clone() };
+    Fixture { collapse: layer.layer(inner), below, store, metrics }
 }
 
 impl Fixture {
@@ -35,8 +43,7 @@ impl Fixture {
         let mut request = testing::routed("GET", "/api/operator?organizationId=24", &fields);
         let Identity::One(credential) = request.identity else { unreachable!() };
         let key = CacheKey { credential: credential.digest, list: request.list.unwrap() };
-        let stamp = self.fence.stamp(&key);
-        request.head.extensions.insert(Fetch { key, stamp, order: 0, is_refresh });
+        request.head.extensions.insert(self.store.begin_fetch(key, is_refresh));
         request
     }
 
@@ -53,10 +60,7 @@ impl Fixture {
         let mut response = testing::list("[]");
         let request = self.request(false);
         let fetch = request.head.extensions.get::<Fetch>().unwrap();
-        let now = tokio::time::Instant::now();
-        let life = std::time::Duration::from_secs(60);
-        let entry = Entry::new(response.message.headers(), &bytes::Bytes::from_static(b"[]"), fetch, now, life);
-        response.message.extensions_mut().insert(Arc::new(entry));
+        response.message.extensions_mut().insert(Brought::List(testing::entry(fetch, &[])));
         response
     }
 }
@@ -86,7 +90,7 @@ async fn a_request_after_a_write_does_not_join_the_fetch_before_it() {
     fixture.below.allow(2);
     let before = fixture.ask();
     let first = fixture.next().await;
-    drop(fixture.fence.begin(Groups::All));
+    drop(fixture.store.fence().begin_write(&Groups::All));
     let after = fixture.ask();
     let second = fixture.next().await;
     second.send_response(testing::list("[2]"));
@@ -170,4 +174,112 @@ async fn a_refresh_joins_nobody_and_may_be_joined() {
     assert!(is_collapsed(&joined.await.unwrap().unwrap()));
     first.send_response(testing::list("[]"));
     assert!(old.await.unwrap().is_ok());
+}
+
+/// An answer that a write has overtaken in a way nobody could foresee.
+fn overtaken() -> Response {
+    let mut response = testing::list("[]");
+    response.message.extensions_mut().insert(Brought::Overtaken);
+    response
+}
+
+#[tokio::test]
+async fn when_the_fetch_was_overtaken_the_others_share_a_new_one() {
+    let mut fixture = fixture();
+    fixture.below.allow(2);
+    let leader = fixture.ask();
+    let first = fixture.next().await;
+    let others: Vec<_> = (0..9).map(|_| fixture.ask()).collect();
+    first.send_response(overtaken());
+    assert_eq!(leader.await.unwrap().unwrap().message.status(), 200);
+    fixture.next().await.send_response(fixture.storable());
+    let mut collapsed = 0;
+    for other in others {
+        collapsed += usize::from(is_collapsed(&other.await.unwrap().unwrap()));
+    }
+    assert_eq!(collapsed, 8);
+    assert_eq!(fixture.metrics.flights.get(), 2);
+}
+
+#[tokio::test]
+async fn one_who_comes_after_the_write_does_not_wait_for_those_who_elect_anew_before_it() {
+    let mut fixture = fixture();
+    fixture.below.allow(3);
+    let _leader = fixture.ask();
+    let first = fixture.next().await;
+    let follower = fixture.ask();
+    drop(fixture.store.fence().begin_write(&Groups::All));
+    let after = fixture.ask();
+    let second = fixture.next().await;
+    first.send_response(overtaken());
+    // The follower has a ticket of now, so it may share what was begun after the write.
+    while fixture.metrics.followers.get() < 2 {
+        tokio::task::yield_now().await;
+    }
+    second.send_response(fixture.storable());
+    assert!(!is_collapsed(&after.await.unwrap().unwrap()));
+    assert!(is_collapsed(&follower.await.unwrap().unwrap()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_is_overtaken_again_and_again_is_not_waited_for_for_ever() {
+    let mut fixture = fixture();
+    fixture.below.allow(20);
+    let mut asked: Vec<_> = (0..6).map(|_| fixture.ask()).collect();
+    let mut rounds = 0;
+    loop {
+        tokio::select! {
+            biased;
+            request = fixture.below.next_request() => request.unwrap().1.send_response(overtaken()),
+            _ = asked.last_mut().unwrap() => break,
+        }
+        rounds += 1;
+    }
+    assert!(rounds <= 6, "each of them has its answer after {rounds} fetches");
+}
+
+#[tokio::test]
+async fn a_leader_that_panics_harms_nobody_else() {
+    let mut fixture = fixture();
+    let calls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let (reached, gate) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
+    let leaf = {
+        let (calls, reached, gate) = (Arc::clone(&calls), Arc::clone(&reached), Arc::clone(&gate));
+        tower::service_fn(move |_: RoutedRequest| {
+            let first = calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
+            let (reached, gate) = (Arc::clone(&reached), Arc::clone(&gate));
+            async move {
+                if first {
+                    reached.notify_one();
+                    gate.notified().await;
+                    panic!("a fault below");
+                }
+                Ok::<_, Error>(testing::list("[2]"))
+            }
+        })
+    };
+    let mut collapse = fixture.collapse.settings.clone().layer(leaf);
+    let leader = tokio::spawn(collapse.call(fixture.request(false)));
+    reached.notified().await;
+    let follower = tokio::spawn(collapse.call(fixture.request(false)));
+    gate.notify_one();
+    assert!(leader.await.unwrap().is_err(), "the leader is told of the fault");
+    assert_eq!(testing::content(follower.await.unwrap().unwrap()).await, "[2]");
+    fixture.below.allow(0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_longer_for_anothers_fetch_than_was_set() {
+    let mut fixture = fixture();
+    fixture.below.allow(2);
+    let slow = fixture.ask();
+    let unanswered = fixture.next().await;
+    let asked = tokio::time::Instant::now();
+    let follower = fixture.ask();
+    let own = fixture.next().await;
+    assert_eq!(asked.elapsed(), TIMEOUT);
+    own.send_response(testing::list("[2]"));
+    assert_eq!(testing::content(follower.await.unwrap().unwrap()).await, "[2]");
+    unanswered.send_response(testing::list("[1]"));
+    assert!(slow.await.unwrap().is_ok());
 }

@@ -7,13 +7,15 @@ use tower::Layer;
 use tower_test::mock::{self, Mock};
 
 use super::*;
-use crate::chathub::{List, OrganizationId};
+use crate::chathub::List;
 use crate::invalidation::WritesInFlight;
 use crate::invalidation::inspect::{Inspection, InspectionLayer};
-use crate::store::{CacheKey, Store};
-use crate::testing;
+use crate::store::{CacheKey, Refusal, Store};
+use crate::telemetry::metrics::Metrics;
+use crate::testing::{self, entry, is_current, key, store_list};
 use crate::upstream::UpstreamError;
 use crate::wire::body::{Collected, collect};
+use crate::wire::cache_status::Detail;
 
 /// The mock fails with boxed errors, the stack with its own: here as a connection that broke.
 type Below = tower::util::MapErr<Mock<RoutedRequest, Response>, fn(tower::BoxError) -> Error>;
@@ -23,6 +25,8 @@ struct Fixture {
     below: mock::Handle<RoutedRequest, Response>,
     store: Arc<Store>,
     writes: WritesInFlight,
+    layer: InvalidationLayer,
+    metrics: Metrics,
 }
 
 const QUARANTINE: Duration = Duration::from_secs(5);
@@ -36,12 +40,12 @@ fn fixture() -> Fixture {
     let layer = InvalidationLayer {
         store: Arc::clone(&store),
         quarantine: QUARANTINE,
-        metrics: metrics.invalidation,
-        writes: writes.counter(),
+        metrics: metrics.invalidation.clone(),
+        writes: writes.clone(),
     };
     let inner: Below = tower::util::MapErr::new(mock, broken);
-    let invalidation = InspectionLayer { max_inspect: 64 }.layer(layer.layer(inner));
-    Fixture { invalidation, below, store, writes }
+    let invalidation = InspectionLayer { max_inspect: 64 }.layer(layer.clone().layer(inner));
+    Fixture { invalidation, below, store, writes, layer, metrics }
 }
 
 fn broken(source: tower::BoxError) -> Error {
@@ -55,28 +59,98 @@ impl Fixture {
         tokio::spawn(self.invalidation.call(request))
     }
 
-    /// Whether a fetch of that organization's list, begun now, could be stored.
+    /// Why a list of that organization that is fetched now cannot be stored, if it cannot.
+    fn refusal(&self, organization: u32) -> Option<Refusal> {
+        store_list(&self.store, key("b", organization), &[]).err()
+    }
+
+    /// The value of a series of ours.
+    fn value(&self, series: &str) -> f64 {
+        let text = String::from_utf8(self.metrics.expose()).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("chathub_gateway_")?.strip_prefix(series));
+        line.unwrap().trim().parse().unwrap()
+    }
+
+    fn ended(&self, outcome: Outcome) -> f64 {
+        self.value(&format!("writes_total{{outcome=\"{}\"}}", outcome.as_str()))
+    }
+
     fn is_quiet(&self, organization: u32) -> bool {
-        self.store.fence().stamp(&key(organization)).is_quiet()
+        self.refusal(organization).is_none()
     }
 }
 
-fn key(organization: u32) -> CacheKey {
-    let list = List::Operators(OrganizationId::new(organization).unwrap());
-    CacheKey { credential: testing::digests().digest_other(b"a"), list }
-}
+const STATUS: &str = r#"{"id":101,"status":1}"#;
 
 #[tokio::test(start_paused = true)]
-async fn a_status_write_hides_every_list_until_it_is_answered() {
+async fn a_status_write_hides_the_lists_that_hold_the_operator_and_no_other() {
     let mut fixture = fixture();
-    let before = fixture.store.fence().stamp(&key(24));
-    let sent = fixture.send("/api/operator/status", r#"{"id":1,"status":1}"#);
+    let store = Arc::clone(&fixture.store);
+    store_list(&store, key("a", 24), &[100, 101]).unwrap();
+    store_list(&store, key("b", 24), &[100, 101]).unwrap();
+    store_list(&store, key("a", 6), &[102]).unwrap();
+    let sent = fixture.send("/api/operator/status", STATUS);
     let (_, answer) = fixture.below.next_request().await.unwrap();
-    assert!(!fixture.is_quiet(24), "nothing is stored while it runs");
+    assert_eq!(fixture.refusal(24), Some(Refusal::WriteInFlight), "nothing is stored while it runs");
+    assert!(fixture.is_quiet(6));
     answer.send_response(testing::status(200));
     sent.await.unwrap().unwrap();
     assert!(fixture.is_quiet(24));
-    assert!(!fixture.store.fence().is_current(&key(24), &before), "what was stored before it is hidden");
+    assert!(!is_current(&store, &key("a", 24)), "whoever fetched it");
+    assert!(is_current(&store, &key("a", 6)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_write_for_an_operator_seen_nowhere_hides_every_list_of_operators_and_not_that_of_organizations() {
+    let mut fixture = fixture();
+    let store = Arc::clone(&fixture.store);
+    let organizations = CacheKey { list: List::Organizations, ..key("a", 1) };
+    store_list(&store, organizations, &[]).unwrap();
+    store_list(&store, key("a", 24), &[100]).unwrap();
+    store_list(&store, key("a", 6), &[102]).unwrap();
+    let sent = fixture.send("/api/operator/status", STATUS);
+    fixture.below.next_request().await.unwrap().1.send_response(testing::status(200));
+    sent.await.unwrap().unwrap();
+    assert!(!is_current(&store, &key("a", 24)));
+    assert!(!is_current(&store, &key("a", 6)));
+    assert!(is_current(&store, &organizations));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_write_that_two_parsers_could_read_differently_hides_every_list_of_operators() {
+    for content in [
+        r#"{"id":"101"}"#,
+        r#"{"id":101,"ID":102}"#,
+        "{}",
+        r#"{"id":101,"status":0,"padding":"too long to be read, for only 64 bytes are"}"#,
+    ] {
+        let mut fixture = fixture();
+        let store = Arc::clone(&fixture.store);
+        store_list(&store, key("a", 24), &[101]).unwrap();
+        store_list(&store, key("a", 6), &[102]).unwrap();
+        let sent = fixture.send("/api/operator/status", content);
+        fixture.below.next_request().await.unwrap().1.send_response(testing::status(200));
+        sent.await.unwrap().unwrap();
+        assert!(!is_current(&store, &key("a", 6)), "{content}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_on_its_way_is_not_stored_if_an_operator_in_it_was_switched_meanwhile() {
+    let mut fixture = fixture();
+    let store = Arc::clone(&fixture.store);
+    // The operator is known from one organization, and the fetch of another will show it too.
+    store_list(&store, key("a", 24), &[101]).unwrap();
+    let (moved, other) = (store.begin_fetch(key("a", 6), false), store.begin_fetch(key("a", 42), false));
+    let sent = fixture.send("/api/operator/status", STATUS);
+    let (_, answer) = fixture.below.next_request().await.unwrap();
+    let during = store.begin_fetch(key("b", 6), false);
+    assert_eq!(store.publish(during.key(), &entry(&during, &[101])), Err(Refusal::Switched));
+    answer.send_response(testing::status(200));
+    sent.await.unwrap().unwrap();
+    assert_eq!(store.publish(moved.key(), &entry(&moved, &[7, 101])), Err(Refusal::Switched));
+    assert_eq!(store.publish(other.key(), &entry(&other, &[8])), Ok(()));
+    assert_eq!(store_list(&store, key("a", 6), &[101]), Ok(()), "one that is fetched now is stored");
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,49 +187,121 @@ async fn a_client_that_leaves_does_not_stop_its_write() {
     sent.abort();
     assert!(sent.await.is_err());
     tokio::task::yield_now().await;
-    assert!(!fixture.is_quiet(24), "the write goes on");
+    assert_eq!(fixture.refusal(24), Some(Refusal::WriteInFlight), "the write goes on");
     answer.send_response(testing::status(200));
     fixture.writes.ended().await;
-    assert!(fixture.store.fence().stamp(&key(24)).is_quiet());
+    assert!(fixture.is_quiet(24));
+    assert_eq!(fixture.value("writes_abandoned_total"), 1.0);
+}
+
+/// How a write ends below, and what is then known of it.
+type End = (fn() -> Result<Response, UpstreamError>, Outcome, Option<Detail>);
+
+const CERTAIN: [End; 4] = [
+    (|| Ok(testing::status(200)), Outcome::Accepted, None),
+    (|| Ok(testing::status(404)), Outcome::Refused, Some(Detail::WriteRefused)),
+    (|| Err(UpstreamError::Unreachable("no".into())), Outcome::Unsent, Some(Detail::WriteUnsent)),
+    (|| Err(UpstreamError::ConnectTimeout), Outcome::Unsent, Some(Detail::WriteUnsent)),
+];
+
+const IN_DOUBT: [End; 3] = [
+    (|| Ok(testing::status(503)), Outcome::Failed, Some(Detail::WriteFailed)),
+    (|| Err(UpstreamError::HeadTimeout { is_write: true }), Outcome::TimedOut, Some(Detail::WriteTimedOut)),
+    (
+        || Err(UpstreamError::Broken { source: "reset".into(), is_write: true }),
+        Outcome::Broken,
+        Some(Detail::WriteBroken),
+    ),
+];
+
+fn detail(result: Result<Response, Error>) -> Option<Detail> {
+    result.map_or_else(|error| Some(error.detail()), |response| response.account.cache.detail)
+}
+
+/// A layer over a leaf that always ends like this.
+async fn end(ends: fn() -> Result<Response, UpstreamError>) -> (Fixture, Option<Detail>) {
+    let fixture = fixture();
+    store_list(&fixture.store, key("a", 24), &[101]).unwrap();
+    let leaf = tower::service_fn(move |_: RoutedRequest| async move { ends().map_err(Error::from) });
+    let request = testing::routed("POST", "/api/operator/status", &[]);
+    let result = fixture.layer.layer(leaf).oneshot(request).await;
+    (fixture, detail(result))
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_write_of_unknown_outcome_nothing_is_stored_for_a_while() {
-    for fails_by_status in [true, false] {
-        let mut fixture = fixture();
-        let sent = fixture.send("/api/operator/status", "{}");
-        let (_, answer) = fixture.below.next_request().await.unwrap();
-        match fails_by_status {
-            true => answer.send_response(testing::status(500)),
-            false => answer.send_error("reset"),
-        }
-        let _ = sent.await.unwrap();
-        let ended = tokio::time::Instant::now();
-        assert!(!fixture.is_quiet(24), "the upstream may still apply it");
-        tokio::time::sleep_until(ended + QUARANTINE - Duration::from_millis(1)).await;
-        assert!(!fixture.is_quiet(24));
-        tokio::time::sleep(Duration::from_millis(2)).await;
-        assert!(fixture.is_quiet(24));
+async fn a_write_whose_outcome_is_certain_is_over_when_it_is_answered() {
+    for (ends, outcome, told) in CERTAIN {
+        let (fixture, detail) = end(ends).await;
+        assert_eq!(detail, told);
+        assert!(fixture.is_quiet(24), "{outcome:?}");
+        assert!(!is_current(&fixture.store, &key("a", 24)), "what was fetched before it is hidden all the same");
+        assert_eq!(fixture.ended(outcome), 1.0);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_write_is_over_when_it_is_answered() {
-    let mut fixture = fixture();
-    let sent = fixture.send("/api/operator/status", "{}");
-    let (_, answer) = fixture.below.next_request().await.unwrap();
-    answer.send_response(testing::status(404));
-    sent.await.unwrap().unwrap();
-    assert!(fixture.is_quiet(24));
+async fn after_a_write_in_doubt_nothing_is_stored_or_used_for_a_while() {
+    for (ends, outcome, told) in IN_DOUBT {
+        let (fixture, detail) = end(ends).await;
+        let ended = tokio::time::Instant::now();
+        assert_eq!(detail, told);
+        assert_eq!(fixture.ended(outcome), 1.0);
+        assert_eq!(fixture.value("quarantined_writes"), 1.0);
+        let during = fixture.store.begin_fetch(key("a", 24), false);
+        tokio::time::sleep_until(ended + QUARANTINE - Duration::from_millis(1)).await;
+        assert_eq!(fixture.refusal(24), Some(Refusal::Quarantined), "{outcome:?}: the upstream may still apply it");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        assert_eq!(fixture.store.publish(during.key(), &entry(&during, &[])), Err(Refusal::Overtaken));
+        assert!(fixture.is_quiet(24), "{outcome:?}");
+        assert_eq!(fixture.value("quarantined_writes"), 0.0);
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_changes_no_list_hides_none() {
+async fn a_write_that_panics_below_is_in_doubt() {
+    let fixture = fixture();
+    let leaf = tower::service_fn(|_: RoutedRequest| async { panic!("a fault below") });
+    let request = testing::routed("POST", "/api/operator/status", &[]);
+    let result: Result<Response, Error> = fixture.layer.layer(leaf).oneshot(request).await;
+    assert_eq!(detail(result), Some(Detail::WriteAborted));
+    assert_eq!(fixture.refusal(24), Some(Refusal::Quarantined));
+    assert_eq!(fixture.ended(Outcome::Aborted), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_whose_content_the_client_breaks_off_is_in_doubt() {
+    let fixture = fixture();
+    let leaf = tower::service_fn(|_: RoutedRequest| async {
+        Err::<Response, Error>(Cause::Content(crate::wire::BodyError::ClientTimeout).into())
+    });
+    let request = testing::routed("DELETE", "/api/unknown", &[]);
+    assert_eq!(detail(fixture.layer.layer(leaf).oneshot(request).await), Some(Detail::WriteCutShort));
+    assert_eq!(fixture.refusal(24), Some(Refusal::Quarantined));
+}
+
+#[test]
+fn a_write_whose_task_is_ended_counts_as_aborted_and_is_in_doubt() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let mut fixture = runtime.block_on(async { fixture() });
+    runtime.block_on(async {
+        let sent = fixture.send("/api/operator/status", STATUS);
+        let (_, answer) = fixture.below.next_request().await.unwrap();
+        std::mem::forget(answer);
+        drop(sent);
+    });
+    drop(runtime);
+    assert_eq!(fixture.ended(Outcome::Aborted), 1.0);
+    assert_eq!(fixture.writes.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_changes_no_list_hides_none_and_leaves_no_doubt() {
     let mut fixture = fixture();
-    let before = fixture.store.fence().stamp(&key(24));
+    store_list(&fixture.store, key("a", 24), &[101]).unwrap();
     let sent = fixture.send("/api/chat/7/message", "{}");
     let (_, answer) = fixture.below.next_request().await.unwrap();
     answer.send_response(testing::status(500));
     sent.await.unwrap().unwrap();
-    assert!(fixture.store.fence().is_current(&key(24), &before));
+    assert!(is_current(&fixture.store, &key("a", 24)));
+    assert_eq!(fixture.value("quarantined_writes"), 0.0);
 }

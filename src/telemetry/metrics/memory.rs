@@ -8,6 +8,7 @@ use super::requests::InFlight;
 use super::{Catalogue, Counters, Counters2};
 use crate::chathub::Route;
 use crate::invalidation::outcome::Outcome;
+use crate::store::Size;
 use crate::telemetry::label::words;
 
 words! {
@@ -47,12 +48,25 @@ impl Evictions {
 pub struct StoreMetrics {
     /// Why they left.
     pub evictions: Evictions,
-    /// How many there are.
-    pub entries: IntGauge,
-    /// What they weigh.
-    pub size: IntGauge,
+    entries: IntGauge,
+    size: IntGauge,
     /// What they may weigh.
     pub capacity: IntGauge,
+    groups: IntGauge,
+    operators: IntGauge,
+    purges: Arc<Counters<PurgeScope>>,
+}
+
+words! {
+    /// What an operator's purge hides.
+    PurgeScope {
+        /// The lists of one organization.
+        Organization = "organization",
+        /// What was fetched with one credential.
+        Credential = "credential",
+        /// Every list.
+        All = "all",
+    }
 }
 
 impl StoreMetrics {
@@ -67,7 +81,43 @@ impl StoreMetrics {
                 .gauge("cache_entries", "Stored responses, those hidden by a write and not yet replaced included."),
             size: all.gauge("cache_size_bytes", "What the stored responses weigh."),
             capacity: all.gauge("cache_capacity_bytes", "What the stored responses may weigh (cache.capacity)."),
+            groups: all.gauge(
+                "fence_groups",
+                "Organizations, credentials and the like for which there is a fetch, a stored response or a write.",
+            ),
+            operators: all.gauge(
+                "indexed_operators",
+                "Operators in stored lists, by which a status write finds what it makes stale.",
+            ),
+            purges: Arc::new(all.counters("purges_total", "Purges by operators, by what they hid.", "scope")),
         }
+    }
+
+    /// Sets how much is held.
+    pub fn measured(&self, size: &Size) {
+        self.entries.set(i64::try_from(size.entries).unwrap_or(i64::MAX));
+        self.size.set(i64::try_from(size.weight).unwrap_or(i64::MAX));
+        self.groups.set(i64::try_from(size.groups).unwrap_or(i64::MAX));
+        self.operators.set(i64::try_from(size.operators).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a purge.
+    pub fn purged(&self, scope: PurgeScope) {
+        self.purges.of(scope).inc();
+    }
+}
+
+words! {
+    /// What a request got that had joined a running fetch.
+    FollowerOutcome {
+        /// What the fetch brought.
+        Shared = "shared",
+        /// Nothing: the answer was its leader's alone. It fetched for itself.
+        Private = "private",
+        /// Nothing: the fetch ended early or was overtaken by a write. It elected a new leader, or was elected.
+        Lost = "lost",
+        /// Nothing in time. It fetched for itself.
+        TimedOut = "timed_out",
     }
 }
 
@@ -78,6 +128,7 @@ pub struct CollapseMetrics {
     pub flights: IntCounter,
     /// Requests that joined one.
     pub followers: IntCounter,
+    outcomes: Arc<Counters<FollowerOutcome>>,
 }
 
 impl CollapseMetrics {
@@ -85,7 +136,17 @@ impl CollapseMetrics {
         Self {
             flights: all.counter("flights_total", "Fetches of lists begun."),
             followers: all.counter("followers_total", "Requests that joined a running fetch."),
+            outcomes: Arc::new(all.counters(
+                "follower_outcomes_total",
+                "What became of requests that joined a running fetch; one that elects a new leader joins again.",
+                "outcome",
+            )),
         }
+    }
+
+    /// A request has waited for a fetch that it joined.
+    pub fn followed(&self, outcome: FollowerOutcome) {
+        self.outcomes.of(outcome).inc();
     }
 }
 
@@ -94,8 +155,10 @@ words! {
     Scope {
         /// No list.
         Nothing = "nothing",
-        /// The lists of the organizations it names.
+        /// The lists of some organizations.
         Organizations = "organizations",
+        /// Every list of operators.
+        OperatorLists = "operator_lists",
         /// Every list.
         All = "all",
     }
@@ -109,6 +172,8 @@ pub struct InvalidationMetrics(Arc<Invalidations>);
 struct Invalidations {
     begun: Counters2<Route, Scope>,
     ended: Counters<Outcome>,
+    abandoned: IntCounter,
+    in_flight: IntGauge,
     quarantined: IntGauge,
 }
 
@@ -121,6 +186,8 @@ impl InvalidationMetrics {
                 ["cause", "scope"],
             ),
             ended: all.counters("writes_total", "Writes ended, by what is known of them.", "outcome"),
+            abandoned: all.counter("writes_abandoned_total", "Writes whose client left before the answer."),
+            in_flight: all.gauge("writes_in_flight", "Writes on their way to the upstream or back."),
             quarantined: all.gauge(
                 "quarantined_writes",
                 "Writes of unknown outcome whose lists are neither stored nor answered from memory now.",
@@ -136,6 +203,17 @@ impl InvalidationMetrics {
     /// A write has ended.
     pub fn ended(&self, outcome: Outcome) {
         self.0.ended.of(outcome).inc();
+    }
+
+    /// A write's client has left.
+    pub fn abandoned(&self) {
+        self.0.abandoned.inc();
+    }
+
+    /// A write is in flight while the value lives.
+    #[must_use]
+    pub fn in_flight(&self) -> InFlight {
+        InFlight::new(&self.0.in_flight)
     }
 
     /// A write is in quarantine while the value lives.
