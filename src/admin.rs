@@ -1,7 +1,8 @@
-//! The operators' listener, on a port of its own: `/metrics`, `/livez`, `/readyz`, `/startupz`.
+//! The operators' listener, on a port of its own: `/metrics`, `/livez`, `/readyz`, `/startupz`, `/purge`.
 //!
 //! It answers while the data port is overloaded or drains, since that is when it is read; it shares no limit with it.
 
+pub mod purge;
 pub mod service;
 
 use std::convert::Infallible;
@@ -13,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
+pub use purge::Access;
 pub use service::Admin;
 
 /// The longest a client of this listener may take for a head.
@@ -24,10 +26,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub async fn serve(listener: TcpListener, admin: Arc<Admin>) -> Infallible {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 let admin = Arc::clone(&admin);
                 let service = service_fn(move |request| {
-                    let response = admin.answer(&request);
+                    let response = admin.answer(peer.ip(), &request);
                     async { Ok::<_, Infallible>(response) }
                 });
                 let mut builder = http1::Builder::new();

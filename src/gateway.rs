@@ -2,13 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::admin::{self, Admin};
+use crate::admin::{self, Access, Admin};
 use crate::cache::{CacheLayer, FillLayer, Lifetimes};
 use crate::chathub::credential::DigestKey;
 use crate::clock::Clock;
@@ -46,6 +47,15 @@ pub enum StartError {
     /// The system has no random numbers to give.
     #[error("draw a random key")]
     Random(#[source] getrandom::Error),
+    /// The secret of those who may purge could not be read, or there is none in the file.
+    #[error("read the secret in {} (admin.token_file)", path.display())]
+    Secret {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        #[source]
+        source: io::Error,
+    },
     /// The thread that writes the access log could not be started.
     #[error("start the access log")]
     AccessLog(#[source] io::Error),
@@ -74,6 +84,7 @@ pub struct Gateway {
     metrics: Metrics,
     clock: Clock,
     digests: DigestKey,
+    access: Access,
     access_log: Option<(AccessLog, Writer)>,
 }
 
@@ -95,9 +106,12 @@ impl Gateway {
             true => Some(AccessLog::start(log, config.log.access_buffer, clock, metrics.access_log.clone())),
             false => None,
         };
+        let digests = DigestKey::random().map_err(StartError::Random)?;
+        let secret = config.admin.token_file.as_deref().map(read_secret).transpose()?;
         Ok(Self {
             access_log: access_log.transpose().map_err(StartError::AccessLog)?,
-            digests: DigestKey::random().map_err(StartError::Random)?,
+            access: Access::new(digests.clone(), secret.as_deref()),
+            digests,
             config,
             listener,
             admin_listener,
@@ -125,7 +139,7 @@ impl Gateway {
         let store = Arc::new(self.store());
         let writes = WritesInFlight::new();
         let stack = self.stack(&store, &writes);
-        let admin = Admin { metrics: self.metrics.clone(), store, phases: phases.watch() };
+        let admin = Admin { metrics: self.metrics.clone(), store, phases: phases.watch(), access: self.access };
         let admin = tokio::spawn(admin::serve(self.admin_listener, Arc::new(admin)));
         let server = &self.config.server;
         let listener = Listener::new(self.listener, server.max_connections, self.metrics.connections.clone());
@@ -272,6 +286,14 @@ async fn drain(
     phases.enter(Phase::Closed);
     connections.shutdown().await;
     ended
+}
+
+fn read_secret(path: &Path) -> Result<Vec<u8>, StartError> {
+    let secret = std::fs::read(path).and_then(|secret| match secret.trim_ascii().is_empty() {
+        true => Err(io::Error::other("the file is empty; write a long random word into it")),
+        false => Ok(secret),
+    });
+    secret.map_err(|source| StartError::Secret { path: path.to_owned(), source })
 }
 
 fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -186,3 +186,18 @@ async fn an_address_that_is_taken_is_told_with_its_setting() {
     let said = stderr(&output);
     assert!(said.starts_with(&format!("chathub-gateway: listen on {address} (admin.listen): ")), "{said}");
 }
+
+#[test]
+fn a_secret_that_cannot_be_read_or_is_empty_is_told_at_the_start() {
+    let empty = file("empty_secret", "\n");
+    let anywhere =
+        [("CHATHUB_GATEWAY__SERVER__LISTEN", "127.0.0.1:0"), ("CHATHUB_GATEWAY__ADMIN__LISTEN", "127.0.0.1:0")];
+    for (path, told) in [(empty.as_str(), "the file is empty"), ("/nowhere/secret", "No such file")] {
+        let [listen, admin] = anywhere;
+        let output = run(&[], &[listen, admin, ("CHATHUB_GATEWAY__ADMIN__TOKEN_FILE", path)]);
+
+        assert_eq!(output.status.code(), Some(1));
+        let expected = format!("chathub-gateway: read the secret in {path} (admin.token_file): {told}");
+        assert!(stderr(&output).contains(&expected), "{output:?}");
+    }
+}

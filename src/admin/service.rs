@@ -1,11 +1,13 @@
 //! What the operators' listener answers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
+use super::purge::{Access, Purge, USAGE};
 use crate::server::shutdown::{Phase, PhaseWatch};
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
@@ -21,26 +23,43 @@ pub struct Admin {
     pub store: Arc<Store>,
     /// Whether the gateway is ready.
     pub phases: PhaseWatch,
+    /// Who may purge.
+    pub access: Access,
 }
 
 impl Admin {
-    /// Answers one request.
+    /// Answers one request of a peer.
     #[must_use]
-    pub fn answer<B>(&self, request: &Request<B>) -> Response<Content> {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-            refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return refused;
-        }
-        match request.uri().path() {
-            "/metrics" => self.exposition(),
-            "/livez" => text(StatusCode::OK, "alive\n"),
-            "/readyz" if self.phases.current() == Phase::Serving => text(StatusCode::OK, "ready\n"),
-            "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+    pub fn answer<B>(&self, peer: IpAddr, request: &Request<B>) -> Response<Content> {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        match (request.uri().path(), is_read) {
+            ("/purge", _) if request.method() == Method::POST => self.purge(peer, request),
+            ("/purge", _) => not_allowed("only POST\n", "POST"),
+            (_, false) => not_allowed("only GET and HEAD\n", "GET, HEAD"),
+            ("/metrics", true) => self.exposition(),
+            ("/livez", true) => text(StatusCode::OK, "alive\n"),
+            ("/readyz", true) if self.phases.current() == Phase::Serving => text(StatusCode::OK, "ready\n"),
+            ("/readyz", true) => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
             // This listener is bound together with the other, so whoever reads this is late enough.
-            "/startupz" => text(StatusCode::OK, "started\n"),
-            _ => text(StatusCode::NOT_FOUND, "here are /metrics, /livez, /readyz and /startupz\n"),
+            ("/startupz", true) => text(StatusCode::OK, "started\n"),
+            _ => text(StatusCode::NOT_FOUND, "here are /metrics, /livez, /readyz, /startupz and /purge\n"),
         }
+    }
+
+    fn purge<B>(&self, peer: IpAddr, request: &Request<B>) -> Response<Content> {
+        if !self.access.allows(peer, request.headers()) {
+            let advice = "send the secret of admin.token_file as a bearer token, or ask from loopback\n";
+            return text(StatusCode::FORBIDDEN, advice);
+        }
+        let Some(purge) = Purge::from_query(request.uri().query()) else {
+            return text(StatusCode::BAD_REQUEST, USAGE);
+        };
+        let said = purge.run(&self.store);
+        self.metrics.store.purged(purge.scope());
+        tracing::info!(?purge, %peer, "purged");
+        let mut response = text(StatusCode::OK, said);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
     }
 
     fn exposition(&self) -> Response<Content> {
@@ -52,8 +71,14 @@ impl Admin {
     }
 }
 
-fn text(status: StatusCode, content: &'static str) -> Response<Content> {
-    let mut response = Response::new(Full::from(content));
+fn not_allowed(advice: &'static str, methods: &'static str) -> Response<Content> {
+    let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, advice);
+    refused.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    refused
+}
+
+fn text(status: StatusCode, content: impl Into<Content>) -> Response<Content> {
+    let mut response = Response::new(content.into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -67,19 +92,23 @@ mod tests {
     use crate::testing;
 
     fn status(admin: &Admin, method: &str, path: &str) -> u16 {
-        admin.answer(&Request::builder().method(method).uri(path).body(()).unwrap()).status().as_u16()
+        let request = Request::builder().method(method).uri(path).body(()).unwrap();
+        admin.answer(IpAddr::from([10, 0, 0, 7]), &request).status().as_u16()
     }
 
     #[test]
     fn readiness_falls_when_draining_begins_and_life_does_not() {
         let (phases, metrics) = (Phases::new(), testing::metrics());
         let store = Arc::new(Store::new(0, std::time::Duration::ZERO, &metrics.store));
-        let admin = Admin { metrics, store, phases: phases.watch() };
+        let access = Access::new(testing::digests().clone(), None);
+        let admin = Admin { metrics, store, phases: phases.watch(), access };
         assert_eq!(status(&admin, "GET", "/readyz"), 200);
         phases.enter(Phase::Leaving);
         assert_eq!(status(&admin, "GET", "/readyz"), 503);
         assert_eq!(status(&admin, "GET", "/livez"), 200);
         assert_eq!(status(&admin, "POST", "/metrics"), 405);
         assert_eq!(status(&admin, "GET", "/nothing"), 404);
+        assert_eq!(status(&admin, "GET", "/purge"), 405);
+        assert_eq!(status(&admin, "POST", "/purge"), 403, "from elsewhere than loopback, and there is no secret");
     }
 }
