@@ -70,6 +70,12 @@ impl Flights {
         Seat::Leader(seat, Flying { flights: Arc::clone(self), flight })
     }
 
+    /// Lets nobody board what is running for `key`: a fetch of it has just been answered, and who has seen that answer must
+    /// not be given an older one by a fetch that was running at the same time. Call it before the answer is released.
+    pub fn answered(&self, key: &CacheKey) {
+        lock(&self.running).remove(key);
+    }
+
     /// Returns how many flights there are.
     pub fn count(&self) -> usize {
         lock(&self.running).len()
@@ -134,26 +140,29 @@ pub struct Flying {
 impl Flying {
     /// Ends the flight with what the fetch brought for all, if anything.
     pub fn land(self, brought: Option<Brought>) {
-        let arrival = match brought {
+        self.end(match brought {
             Some(Brought::List(entry)) => Arrival::Shared(entry),
             Some(Brought::Overtaken) => Arrival::Lost,
             None => Arrival::Private,
-        };
-        self.flight.arrival.send_replace(Some(arrival));
+        });
+    }
+
+    /// First nobody boards any more, then those aboard go on.
+    fn end(&self, arrival: Arrival) {
+        self.flights.answered(&self.flight.fetch.key());
+        self.flight.arrival.send_if_modified(|ended| {
+            let is_first = ended.is_none();
+            if is_first {
+                *ended = Some(arrival);
+            }
+            is_first
+        });
     }
 }
 
 impl Drop for Flying {
     fn drop(&mut self) {
-        // First nobody boards any more, then those aboard go on.
-        Flights::close(&mut lock(&self.flights.running), &self.flight);
-        self.flight.arrival.send_if_modified(|arrival| {
-            let is_lost = arrival.is_none();
-            if is_lost {
-                *arrival = Some(Arrival::Lost);
-            }
-            is_lost
-        });
+        self.end(Arrival::Lost);
     }
 }
 

@@ -94,8 +94,10 @@ impl<S> Collapse<S> {
             }
         }
         drop(passenger);
-        self.ticket_anew(&mut request);
-        self.inner.oneshot(request).await
+        let key = self.ticket_anew(&mut request).key();
+        let result = self.inner.oneshot(request).await;
+        self.flights.answered(&key);
+        result
     }
 
     /// Gives the request a ticket of this moment: its own tells of moves that it need not fear any more.
