@@ -65,6 +65,11 @@ impl Gateway {
         self.address
     }
 
+    /// Where operators connect.
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        self.admin_address
+    }
+
     /// A client with a token.
     pub(crate) fn client(&self, token: &str) -> Client {
         self.anybody().bearer(token)

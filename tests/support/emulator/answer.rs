@@ -4,6 +4,8 @@
 //! chunked and without a length, as the upstream sends it: a body that ends early can be told from a whole one only by
 //! its missing last chunk.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, SERVER};
 use http::{HeaderValue, Response, StatusCode};
@@ -11,6 +13,7 @@ use serde::Serialize;
 
 use super::accept::{self, Encoding};
 use super::body::{Body, Ending};
+use super::exchange::Call;
 use super::refusal::field_value;
 
 /// What a handler answers.
@@ -21,6 +24,17 @@ pub(super) struct Answer {
     pub(super) fields: Vec<(HeaderName, HeaderValue)>,
     /// The order number of the last write that this answer shows.
     pub(super) version: Option<u64>,
+    /// Of a list: for whom it was made, and when.
+    pub(super) origin: Option<Origin>,
+}
+
+/// For whom a list was made, and when. A cache that stores the answer stores this too, and so gives itself away.
+#[derive(Debug)]
+pub(super) struct Origin {
+    /// The fingerprint of the credential.
+    pub(super) credential: Option<String>,
+    /// Since the Unix epoch; taken before the list is read.
+    pub(super) at: Duration,
 }
 
 /// The content of an answer, by what the framework would make of it.
@@ -43,7 +57,7 @@ pub(super) enum Content {
 
 impl Answer {
     pub(super) fn new(status: StatusCode, content: Content) -> Self {
-        Self { status, content, fields: Vec::new(), version: None }
+        Self { status, content, fields: Vec::new(), version: None, origin: None }
     }
 
     pub(super) fn empty(status: StatusCode) -> Self {
@@ -67,6 +81,11 @@ impl Answer {
 
     pub(super) fn with_version(mut self, version: u64) -> Self {
         self.version = Some(version);
+        self
+    }
+
+    pub(super) fn with_origin(mut self, call: &Call, at: Duration) -> Self {
+        self.origin = Some(Origin { credential: call.fingerprint.clone(), at });
         self
     }
 

@@ -26,8 +26,9 @@ const OPERATOR_TOKEN_LIMIT: Duration = Duration::from_secs(86_400);
 /// `GET /api/company/organization`
 pub(super) fn organizations(shared: &Shared, call: &Call) -> Result<Answer, Refusal> {
     let caller = call.caller()?;
+    let now = shared.clock.now();
     let data = lock(&shared.data);
-    Ok(Answer::json(&data.organizations(caller.company)))
+    Ok(Answer::json(&data.organizations(caller.company)).with_origin(call, now))
 }
 
 /// `POST /api/company/get-token`

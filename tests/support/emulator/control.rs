@@ -222,7 +222,7 @@ struct OperatorsOrder {
 
 fn replace_operators(shared: &Shared, order: &OperatorsOrder) -> Value {
     let names = order.names.iter().map(String::as_str);
-    json!({ "ids": handle::set_operators(shared, order.organization, names) })
+    json!({ "ids": handle::set_operators(shared, handle::DEFAULT_COMPANY, order.organization, names) })
 }
 
 #[derive(Deserialize)]

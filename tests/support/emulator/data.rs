@@ -38,6 +38,9 @@ pub(crate) struct AppliedWrite {
     pub(crate) at: Duration,
     /// The fingerprint of the writer's credential.
     pub(crate) credential: Option<String>,
+    /// What the request said in `X-Emulator-Tag`, so that a test knows its writes again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tag: Option<String>,
 }
 
 /// A company with what it needs to log in.
@@ -55,6 +58,7 @@ pub(super) struct Company {
 pub(super) struct Writer<'a> {
     pub(super) caller: Caller,
     pub(super) credential: Option<&'a str>,
+    pub(super) tag: Option<&'a str>,
     pub(super) now: Duration,
     pub(super) switches: &'a Switches,
 }
@@ -212,8 +216,9 @@ impl Data {
     ) -> u64 {
         let order = self.next_order();
         let company = self.company(writer.caller.company).map_or_else(String::new, |company| company.name.to_owned());
-        let credential = writer.credential.map(str::to_owned);
-        self.applied.push(AppliedWrite { order, endpoint, company, organizations, ids, at: writer.now, credential });
+        let (credential, tag) = (writer.credential.map(str::to_owned), writer.tag.map(str::to_owned));
+        let at = writer.now;
+        self.applied.push(AppliedWrite { order, endpoint, company, organizations, ids, at, credential, tag });
         order
     }
 }

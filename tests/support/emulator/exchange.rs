@@ -221,15 +221,27 @@ async fn perform(shared: &Arc<Shared>, call: &Call) -> Result<Reply, Hangup> {
 
 /// Adds what every response carries.
 fn finish(shared: &Shared, parts: &Parts, switches: &Switches, reply: Reply) -> Response<Body> {
-    let version = reply.answer.version.filter(|_| switches.version_field);
+    let traces = if switches.version_field { traces(&reply.answer) } else { Vec::new() };
     let mut response = reply.answer.into_response(&parts.headers, reply.ending);
     let headers = response.headers_mut();
     headers.insert(DATE, shared.date(shared.clock.now()));
     for (name, value) in cors::fields(&parts.headers, switches) {
         headers.append(name, value);
     }
-    if let Some(version) = version {
-        headers.insert(HeaderName::from_static("x-emulator-version"), HeaderValue::from(version));
-    }
+    headers.extend(traces);
     response
+}
+
+/// What a test wants to know of an answer: which writes it shows, for whom it was made, and when, in nanoseconds.
+fn traces(answer: &Answer) -> Vec<(HeaderName, HeaderValue)> {
+    let field = |name, value: Option<HeaderValue>| value.map(|value| (HeaderName::from_static(name), value));
+    let (version, origin) = (answer.version.map(HeaderValue::from), answer.origin.as_ref());
+    let credential = origin.and_then(|origin| HeaderValue::from_str(origin.credential.as_deref()?).ok());
+    let moment = origin.and_then(|origin| u64::try_from(origin.at.as_nanos()).ok()).map(HeaderValue::from);
+    let fields = [
+        field("x-emulator-version", version),
+        field("x-emulator-credential", credential),
+        field("x-emulator-moment", moment),
+    ];
+    fields.into_iter().flatten().collect()
 }

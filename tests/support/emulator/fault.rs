@@ -2,7 +2,8 @@
 //!
 //! Faults stand in a queue and are matched in order. Two kinds behave differently: of those that decide the outcome
 //! (a status, a dropped connection, a cut body) a request takes the first that matches and leaves the others to its
-//! successors; those that only add something (latency, fields) all apply at once.
+//! successors; those that only add something (latency, fields) all apply at once. Beside the queue there may be
+//! chances, which befall requests by lot; what is queued comes first.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::{Answer, Content};
 use super::body::{Ending, Hangup};
 use super::endpoint::Endpoint;
+use super::random::Random;
 use super::refusal::{Refusal, TOO_MANY};
 use super::shared::lock;
 use super::switches::{Switches, millis};
@@ -87,6 +89,38 @@ impl From<Option<Endpoint>> for Target {
     }
 }
 
+/// A fault that befalls requests by lot.
+#[derive(Clone, Debug)]
+pub(crate) struct Chance {
+    /// Which requests.
+    pub(crate) target: Target,
+    /// How many of a thousand.
+    pub(crate) per_thousand: u32,
+    /// What befalls them. A latency is the longest there is: how long each one lasts is drawn too.
+    pub(crate) fault: Fault,
+}
+
+impl Chance {
+    fn draw(&self, endpoint: Endpoint, random: &mut Random) -> Option<Fault> {
+        if !self.target.covers(endpoint) || !random.happens(self.per_thousand) {
+            return None;
+        }
+        let mut part = |length: Duration| length.mul_f64(random.below(1001) as f64 / 1000.0);
+        Some(match &self.fault {
+            Fault::LatencyBefore(longest) => Fault::LatencyBefore(part(*longest)),
+            Fault::LatencyAfter(longest) => Fault::LatencyAfter(part(*longest)),
+            other => other.clone(),
+        })
+    }
+}
+
+/// Chances, and the lots that are drawn.
+#[derive(Debug)]
+struct Lottery {
+    chances: Vec<Chance>,
+    random: Random,
+}
+
 /// A fault in the queue.
 #[derive(Clone, Debug)]
 struct Queued {
@@ -100,6 +134,7 @@ struct Queued {
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     queue: Mutex<Vec<Queued>>,
+    lottery: Mutex<Option<Lottery>>,
     /// Spares the common case the lock.
     is_used: AtomicBool,
 }
@@ -110,8 +145,14 @@ impl Faults {
         self.is_used.store(true, Ordering::Release);
     }
 
+    pub(super) fn leave_to_chance(&self, seed: u64, chances: Vec<Chance>) {
+        *lock(&self.lottery) = Some(Lottery { chances, random: Random::seeded(seed) });
+        self.is_used.store(true, Ordering::Release);
+    }
+
     pub(super) fn clear(&self) {
         lock(&self.queue).clear();
+        *lock(&self.lottery) = None;
         self.is_used.store(false, Ordering::Release);
     }
 
@@ -134,7 +175,17 @@ impl Faults {
             }
         }
         queue.retain(|queued| queued.left != Some(0));
+        drop(queue);
+        self.draw(endpoint, &mut plan);
         plan
+    }
+
+    fn draw(&self, endpoint: Endpoint, plan: &mut Plan) {
+        if let Some(Lottery { chances, random }) = &mut *lock(&self.lottery) {
+            for fault in chances.iter().filter_map(|chance| chance.draw(endpoint, random)) {
+                plan.takes(&fault);
+            }
+        }
     }
 }
 

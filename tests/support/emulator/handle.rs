@@ -10,7 +10,7 @@ use super::builder::Builder;
 use super::clock::Clock;
 use super::data::{AppliedWrite, Company};
 use super::endpoint::Endpoint;
-use super::fault::{Fault, Target};
+use super::fault::{Chance, Fault, Target};
 use super::records::{Received, Tally};
 use super::shared::{Shared, lock};
 use super::stall::{Gate, Point};
@@ -18,7 +18,7 @@ use super::switches::Switches;
 use super::token;
 
 /// The company that owns organizations made up by tests.
-const DEFAULT_COMPANY: &str = "acme";
+pub(super) const DEFAULT_COMPANY: &str = "acme";
 
 /// How long the token lives that [`Emulator::company_token`] returns.
 const LONG_LIFE: Duration = Duration::from_secs(365 * 86_400);
@@ -76,7 +76,17 @@ impl Emulator {
     /// A missing organization is made for the company acme. The change raises the organization's version but is no
     /// applied write.
     pub(crate) fn operators<'a>(&self, organization: u32, names: impl IntoIterator<Item = &'a str>) -> Vec<u32> {
-        set_operators(&self.shared, organization, names)
+        set_operators(&self.shared, DEFAULT_COMPANY, organization, names)
+    }
+
+    /// The same for an organization of any company.
+    pub(crate) fn operators_of<'a>(
+        &self,
+        company: &str,
+        organization: u32,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Vec<u32> {
+        set_operators(&self.shared, company, organization, names)
     }
 
     /// A new token of a company, which lives for a year.
@@ -185,7 +195,12 @@ impl Emulator {
         self.shared.faults.add(target.into(), fault, times);
     }
 
-    /// Empties the queue of faults.
+    /// From now on faults befall requests by lot. The same seed draws the same lots, in the order of arrival.
+    pub(crate) fn leave_to_chance(&self, seed: u64, chances: Vec<Chance>) {
+        self.shared.faults.leave_to_chance(seed, chances);
+    }
+
+    /// Empties the queue of faults, and leaves nothing to chance.
     pub(crate) fn clear_faults(&self) {
         self.shared.faults.clear();
     }
@@ -237,11 +252,12 @@ impl Drop for Emulator {
 /// Replaces the operators of an organization, which is made if it is missing.
 pub(super) fn set_operators<'a>(
     shared: &Shared,
+    company: &str,
     organization: u32,
     names: impl IntoIterator<Item = &'a str>,
 ) -> Vec<u32> {
     let mut data = lock(&shared.data);
-    let owner = data.company_named(DEFAULT_COMPANY).expect("the seed has this company").id;
+    let owner = data.company_named(company).expect("the companies are acme and globex").id;
     data.add_organization(organization, &format!("Organization {organization}"), owner);
     let operators = data.new_operators(names);
     let ids = operators.iter().map(|operator| operator.id).collect();

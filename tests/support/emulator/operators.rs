@@ -21,6 +21,9 @@ use super::switches::{MissingId, UnknownOrganization};
 
 const ID_KEY: &str = "organizationId";
 
+/// By this field a test marks a write, to find it in the log of applied writes.
+const TAG_FIELD: &str = "x-emulator-tag";
+
 /// Which operators a list asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Wanted {
@@ -43,7 +46,7 @@ pub(super) fn list(shared: &Shared, call: &Call) -> Result<Answer, Refusal> {
             }
         }
     };
-    Ok(Answer::json_bytes(listing.bytes).with_version(listing.version))
+    Ok(Answer::json_bytes(listing.bytes).with_version(listing.version).with_origin(call, now))
 }
 
 fn wanted(data: &Data, caller: Caller, call: &Call) -> Result<Wanted, Refusal> {
@@ -154,5 +157,6 @@ pub(super) fn set_status(shared: &Shared, call: &Call) -> Result<Answer, Refusal
 /// Who makes a change; the time is taken under the data's lock, so that it rises with the order numbers.
 pub(super) fn writer<'a>(shared: &Shared, call: &'a Call, caller: Caller) -> Writer<'a> {
     let credential = call.fingerprint.as_deref();
-    Writer { caller, credential, now: shared.clock.now(), switches: &call.switches }
+    let tag = call.parts.headers.get(TAG_FIELD).and_then(|tag| tag.to_str().ok());
+    Writer { caller, credential, tag, now: shared.clock.now(), switches: &call.switches }
 }

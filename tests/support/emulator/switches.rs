@@ -42,7 +42,8 @@ pub(crate) struct Switches {
     pub(crate) cors_origins: Vec<String>,
     /// If set, a message list is a JSON array of so many bytes.
     pub(crate) messages_bytes: Option<usize>,
-    /// Whether lists and writes carry `X-Emulator-Version`.
+    /// Whether lists and writes carry `X-Emulator-Version`, and lists `X-Emulator-Credential`, the fingerprint of the
+    /// credential for which they were made, and `X-Emulator-Moment`, the emulator's time then.
     pub(crate) version_field: bool,
 }
 

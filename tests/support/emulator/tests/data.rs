@@ -100,6 +100,23 @@ async fn applied_writes_are_logged_with_rising_order_and_lists_bear_their_versio
 }
 
 #[tokio::test]
+async fn a_list_tells_for_whom_and_when_it_was_made_and_the_log_by_what_a_write_is_known() {
+    let chathub = Emulator::start().await;
+    chathub.clock().freeze();
+    chathub.switch(|switches| switches.version_field = true);
+    for list in [LIST, "GET /api/company/organization"] {
+        let reply = acme(&chathub, list).send().await;
+        let fingerprint = Emulator::fingerprint(&chathub.profile_key("acme"));
+        assert_eq!(reply.field("x-emulator-credential"), Some(fingerprint.as_str()), "{list}");
+        assert_eq!(reply.field("x-emulator-moment"), Some(chathub.clock().now().as_nanos().to_string().as_str()));
+    }
+    let write = acme(&chathub, "POST /api/operator/status").with("X-Emulator-Tag", "7");
+    write.json(r#"{"id":101,"status":1}"#).send().await;
+    set_status(&chathub, 101, 0).await;
+    assert_eq!(chathub.applied().iter().map(|write| write.tag.as_deref()).collect::<Vec<_>>(), [Some("7"), None]);
+}
+
+#[tokio::test]
 async fn the_bytes_of_a_list_are_stable_between_writes() {
     let chathub = Emulator::start().await;
     let first = acme(&chathub, LIST).send().await.body;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::super::{Emulator, Endpoint, Fault, Target};
+use super::super::{Chance, Emulator, Endpoint, Fault, Target};
 use super::wire::{Ask, Reply, acme};
 
 const LIST: &str = "GET /api/operator?organizationId=24";
@@ -73,6 +73,26 @@ async fn faults_before_applying_change_nothing_and_faults_after_it_do() {
         assert_eq!(reply.map(|reply| reply.status), status, "{fault:?}");
         assert_eq!(chathub.applied().len(), applied, "{fault:?}");
     }
+}
+
+#[tokio::test]
+async fn what_is_left_to_chance_follows_from_the_seed() {
+    let mut runs = Vec::new();
+    for seed in [1, 1, 2] {
+        let chathub = Emulator::start().await;
+        let chance = Chance { target: Target::Any, per_thousand: 500, fault: Fault::StatusBefore(503) };
+        chathub.leave_to_chance(seed, vec![chance]);
+        let mut statuses = Vec::new();
+        for _ in 0..30 {
+            statuses.push(list(&chathub).send().await.status);
+        }
+        assert!(statuses.contains(&200) && statuses.contains(&503), "{statuses:?}");
+        chathub.clear_faults();
+        assert_eq!(list(&chathub).send().await.status, 200);
+        runs.push(statuses);
+    }
+    assert_eq!(runs[0], runs[1]);
+    assert_ne!(runs[0], runs[2]);
 }
 
 #[tokio::test]
