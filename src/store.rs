@@ -118,6 +118,12 @@ impl Store {
         }
     }
 
+    /// Returns whether whoever joined the fetch of `entry` may have it, now that it has ended.
+    #[must_use]
+    pub fn may_share(&self, key: &CacheKey, entry: &Entry) -> bool {
+        !self.fence.has_switched(key, &entry.stamp, &entry.operators)
+    }
+
     /// Two fetches of one key may run at once, if one of them is a refresh; the later began with newer data.
     fn is_newer(&self, key: &CacheKey, current: &Entry, other: &Entry) -> bool {
         current.order > other.order && self.is_usable(key, current)

@@ -72,9 +72,10 @@ impl<S> Collapse<S> {
         S: Service<RoutedRequest, Response = Response, Error = Error, Future: Send> + Send + 'static,
     {
         let deadline = self.settings.clock.now() + self.settings.timeout;
+        let key = request.head.extensions.get::<Fetch>().expect("whoever follows has a ticket").key();
         for _ in 0..MOST_ELECTIONS {
             match timeout_at(deadline, passenger.arrival()).await {
-                Ok(Arrival::Shared(entry)) => {
+                Ok(Arrival::Shared(entry)) if self.settings.store.may_share(&key, &entry) => {
                     self.settings.metrics.followed(FollowerOutcome::Shared);
                     return Ok(shared(&entry, self.settings.clock));
                 }
@@ -86,7 +87,7 @@ impl<S> Collapse<S> {
                     self.settings.metrics.followed(FollowerOutcome::TimedOut);
                     break;
                 }
-                Ok(Arrival::Lost) => self.settings.metrics.followed(FollowerOutcome::Lost),
+                Ok(Arrival::Shared(_) | Arrival::Lost) => self.settings.metrics.followed(FollowerOutcome::Lost),
             }
             match self.board(&self.ticket_anew(&mut request)) {
                 Seat::Leader(passenger, flying) => return lead(self.inner, request, passenger, flying).await,

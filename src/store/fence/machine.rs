@@ -33,9 +33,10 @@
 //! # Why it is small
 //!
 //! A group's record is kept while somebody *holds* it: a fetch that runs, a registered response, or a write. When none
-//! of these is left, no stamp is left that could be compared with it. So there are never more records than fetches,
-//! stored responses and writes, whatever ids clients make up; and there are never more operators in the index than in
-//! the stored responses, whose weight counts them.
+//! of these is left, no stamp is left that could be compared with it, but for one: a stored response may be evicted
+//! between being found and being judged. So a group without a record counts as moved, and a new record begins with the
+//! last move of all. There are never more records than fetches, stored responses and writes, whatever ids clients make
+//! up; and there are never more operators in the index than in the stored responses, whose weight counts them.
 
 use super::operators::{Operators, Switch};
 use super::parts::Table;
@@ -140,7 +141,7 @@ impl Machine {
     pub fn begin_fetch(&mut self, key: &CacheKey) -> Stamp {
         let mut moved = 0;
         for group in groups_of(key) {
-            let record = self.groups.entry(group).or_default();
+            let record = self.record(group);
             record.holders += 1;
             moved = moved.max(record.moved);
         }
@@ -154,14 +155,15 @@ impl Machine {
 
     /// Returns whether what was fetched under `stamp` may be used now.
     ///
-    /// For a stored response, ask only if it was found in the store: one that is no longer registered has no record to
-    /// be compared with.
+    /// A stored response may have left the store since it was found there, and with it the last who remembered a move.
+    /// So what has no record, or one that began later, counts as moved.
     ///
     /// # Errors
     ///
     /// Why it may not.
     pub fn verdict(&self, key: &CacheKey, stamp: &Stamp) -> Result<(), Refusal> {
-        for record in groups_of(key).filter_map(|group| self.groups.get(&group)) {
+        for group in groups_of(key) {
+            let record = self.groups.get(&group).ok_or(Refusal::Overtaken)?;
             if record.writes > 0 {
                 return Err(Refusal::WriteInFlight);
             }
@@ -175,6 +177,15 @@ impl Machine {
         Ok(())
     }
 
+    /// Returns whether an operator of what was fetched under `stamp` was switched since, or is being switched, by a write
+    /// that did not move the list. Whoever has joined the fetch asks this when it has ended: since it was judged, what it
+    /// brought may have left the store, and the index with it, so that a switch passed it over.
+    #[must_use]
+    pub fn has_switched(&self, key: &CacheKey, stamp: &Stamp, operators: &[OperatorId]) -> bool {
+        let organization = key.list.organization();
+        organization.is_some_and(|id| self.operators.has_switched(stamp.taken, id, operators))
+    }
+
     /// Judges what a running fetch brought, and registers it if it may be stored. [`remove`](Self::remove) must follow
     /// when it leaves the store. `operators` are those it holds, in order, each once.
     ///
@@ -182,16 +193,15 @@ impl Machine {
     ///
     /// Why it may not be stored; it is not registered then.
     pub fn land(&mut self, key: &CacheKey, stamp: &Stamp, operators: &[OperatorId]) -> Result<(), Refusal> {
-        let organization = key.list.organization();
         // The operators first: if that is a reason too, it is the stronger one.
-        if organization.is_some_and(|id| self.operators.has_switched(stamp.taken, id, operators)) {
+        if self.has_switched(key, stamp, operators) {
             return Err(Refusal::Switched);
         }
         self.verdict(key, stamp)?;
         for group in groups_of(key) {
-            self.groups.entry(group).or_default().holders += 1;
+            self.record(group).holders += 1;
         }
-        if let Some(organization) = organization {
+        if let Some(organization) = key.list.organization() {
             self.operators.add(organization, operators);
         }
         Ok(())
@@ -306,9 +316,16 @@ impl Machine {
         }
     }
 
-    /// Changes a record, which comes with its first change and goes when it is idle.
+    /// Returns a record, which comes when it is first asked for. Nobody remembers when its group moved before: it might
+    /// have been just now.
+    fn record(&mut self, group: Group) -> &mut Record {
+        let moved = self.moves;
+        self.groups.entry(group).or_insert(Record { moved, ..Record::default() })
+    }
+
+    /// Changes a record, which goes when it is idle.
     fn change(&mut self, group: Group, change: impl FnOnce(&mut Record)) {
-        let record = self.groups.entry(group).or_default();
+        let record = self.record(group);
         change(record);
         if record.is_idle() {
             self.groups.remove(&group);

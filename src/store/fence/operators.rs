@@ -8,11 +8,8 @@ use std::collections::VecDeque;
 
 use smallvec::SmallVec;
 
-use super::parts::Table;
+use super::parts::{REMEMBERED, Table};
 use crate::chathub::id::{OperatorId, OrganizationId};
-
-/// How many switches are remembered. A fetch that took longer than this many status writes is not stored.
-const REMEMBERED: usize = 1024;
 
 /// The organizations in whose stored lists an operator is, and in how many of each. It is nearly always one.
 type Lists = SmallVec<[(OrganizationId, u32); 1]>;

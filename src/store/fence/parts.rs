@@ -4,3 +4,6 @@
 pub(super) use std::collections::HashMap as Table;
 pub(super) use std::sync::Mutex;
 pub(super) use std::sync::atomic::AtomicU64;
+
+/// How many switches are remembered. A fetch that took longer than this many status writes is not stored.
+pub(super) const REMEMBERED: usize = 1024;
