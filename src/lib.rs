@@ -28,12 +28,13 @@
 //!
 //! # Glossary
 //!
-//! *Stored response*: a complete 200 kept in memory. *Fresh*: younger than its lifetime. *Current*: fetched under the
-//! present generation of the fence; only what is fresh *and* current is answered. *Group*: the lists of one
-//! organization for every credential. *Generation*: a number that each write of a group raises. *Stamp*: the
-//! generations before a fetch began. *Quarantine*: the time after a write of unknown outcome in which its groups are
-//! neither stored nor answered from memory. *Flight*: a fetch that equal requests share. *Cell*: one request's worth of
-//! quota (GCRA). *Lane*: one credential's quota and queue. *Credential*: kind and keyed digest, never the value.
+//! *Stored response*: a complete 200 kept in memory. *Fresh*: younger than its lifetime. *Current*: no write has touched
+//! it since its fetch began; only what is fresh *and* current is answered. *Group*: the lists of one organization for
+//! every credential. *Move*: what a write does to its groups when it begins and when it ends; moves are counted. *Stamp*:
+//! the moves that a fetch knew of before it began. *Switch*: a write of an operator's status. *Quarantine*: the time
+//! after a write in doubt in which its groups are neither stored nor answered from memory. *Flight*: a fetch that equal
+//! requests share. *Cell*: one request's worth of quota (GCRA). *Lane*: one credential's quota and queue. *Credential*:
+//! kind and keyed digest, never the value.
 
 pub mod admin;
 pub mod cache;

@@ -1,4 +1,4 @@
-//! The fence as a state machine: no clock, no lock, no I/O, and no part of it ever searched (DESIGN 4).
+//! The fence as a state machine: no clock, no lock, no I/O (DESIGN 4).
 //!
 //! # The rules
 //!
@@ -15,7 +15,8 @@
 //! 5. A status write names an operator and no organization. It touches the organizations of all *registered* responses
 //!    that hold the operator, or every operator list if there is none. A response is registered in the same step in
 //!    which it is judged ([`Machine::land`]), and that step refuses it if one of its operators has been switched since
-//!    its stamp, or is being switched now, by a write that did not touch it ([`Operators`]).
+//!    its stamp, or is being switched now, by a write that did not touch it ([`Operators`]). Who shares an answer asks the
+//!    same once more when it is there ([`Machine::has_switched`]), for it may have been evicted since.
 //!
 //! # Why it is right
 //!
@@ -25,7 +26,8 @@
 //! stamp is taken now. A stamp at or after move *n* was taken after that move, and the upstream had applied the write
 //! before it. So the fetch began after the write was applied. This holds if the write moved a group of the fetch, which
 //! for a status write is rule 5: either the response was registered before the write began, and then its organization
-//! is among those moved; or it was judged after, and then the judgement saw the switch, or every list was moved.
+//! is among those moved; or it was judged after, and then the judgement saw the switch, or every list was moved; or it
+//! was evicted in between, and then only those who share its flight can have it, and they ask once more.
 //!
 //! A write in doubt may be applied at any time until the quarantine is over. Whatever is fetched meanwhile is not
 //! stored (rule 2), and the last move hides what was fetched before it.
