@@ -188,3 +188,40 @@ async fn a_fetch_that_failed_fails_its_own_client_only() {
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 200, 503]);
 }
+
+#[tokio::test]
+async fn nobody_waits_for_anothers_fetch_longer_than_was_set() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set("cache.collapse_timeout = '30ms'").start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    let slow = chathub.stall(Endpoint::ListOperators);
+    let lists = crowd(&gateway, &company, 3).await;
+
+    // The followers have given up waiting and ask for themselves.
+    soon(slow.reached(3)).await;
+    slow.release();
+
+    assert!(answers(lists).await.iter().all(|answer| answer.status == 200));
+    let metrics = gateway.metrics().await;
+    assert_eq!(metrics.value(r#"follower_outcomes_total{outcome="timed_out"}"#), 2.0);
+}
+
+#[tokio::test]
+async fn an_answer_that_may_not_be_stored_does_not_line_the_others_up_one_by_one() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set("throttle.mode = 'off'").start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    let field = ("cache-control".to_owned(), "no-store".to_owned());
+    chathub.fault(Endpoint::ListOperators, Fault::Fields(vec![field]), None);
+    let gate = chathub.stall(Endpoint::ListOperators);
+    let lists = crowd(&gateway, &company, 5).await;
+    soon(gate.reached(1)).await;
+    gate.release_one();
+
+    // All others are at the upstream at once: none waits for another's answer.
+    eventually(|| async { gate.inside() }, |inside| *inside == 4).await;
+    gate.release();
+
+    assert!(answers(lists).await.iter().all(|answer| answer.cache().ends_with("detail=no-store")));
+    assert_eq!(gateway.metrics().await.value(r#"follower_outcomes_total{outcome="private"}"#), 4.0);
+}
