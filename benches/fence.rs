@@ -44,7 +44,7 @@ fn entry(fetch: &Fetch, operators: Box<[OperatorId]>) -> Arc<Entry> {
 
 fn store_list(store: &Store, key: CacheKey, operators: Box<[OperatorId]>) -> Arc<Entry> {
     let entry = entry(&store.begin_fetch(key, false), operators);
-    store.publish(key, &entry).expect("no write is going on");
+    store.publish(&entry).expect("no write is going on");
     entry
 }
 
@@ -95,7 +95,7 @@ fn storing(criterion: &mut Criterion) {
         group.bench_with_input(BenchmarkId::new("operators", count), &operators, |b, operators| {
             b.iter_batched(
                 || entry(&store.begin_fetch(key, false), operators.clone()),
-                |entry| store.publish(key, &entry),
+                |entry| store.publish(&entry),
                 BatchSize::SmallInput,
             );
         });

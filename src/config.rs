@@ -108,8 +108,8 @@ pub struct Admin {
     /// Where operators connect; it may not collide with `server.listen`. Port 0 takes any free one. Default
     /// `127.0.0.1:2429`, the clients' port and one.
     pub listen: SocketAddr,
-    /// The file that holds the bearer secret of those who may purge from elsewhere than loopback. Absent, the default,
-    /// means that only loopback may.
+    /// The file that holds the bearer secret of those who may purge, from wherever. Absent, the default, means that
+    /// whoever is on loopback may, and nobody else.
     pub token_file: Option<PathBuf>,
 }
 
@@ -158,9 +158,9 @@ pub struct Cache {
     /// How long nothing is stored of the lists that a write of unknown outcome may still change, up to 1 h; zero holds
     /// such a write to be done when it ends. Default 5 s.
     pub quarantine: Duration,
-    /// How long a request waits for the running fetch of another before it fetches for itself, up to 1 h; zero shares
-    /// no fetch. Default 10 s: far longer than a list takes, and not so long that one slow fetch uses up the patience
-    /// of all.
+    /// How long a request waits for the running fetch of another, up to 1 h. Then the first of those who waited begins a
+    /// new fetch, for which the others wait as long, and so three times before each fetches for itself; zero shares no
+    /// fetch. Default 10 s: far longer than a list takes.
     pub collapse_timeout: Duration,
 }
 

@@ -102,7 +102,12 @@ impl Store {
     /// # Errors
     ///
     /// Why nothing is stored.
-    pub fn publish(&self, key: CacheKey, entry: &Arc<Entry>) -> Result<(), Refusal> {
+    pub fn publish(&self, entry: &Arc<Entry>) -> Result<(), Refusal> {
+        let key = entry.key;
+        // Without capacity nothing is inserted, and so nothing would ever leave.
+        if self.entries.policy().max_capacity() == Some(0) {
+            return Err(Refusal::NoCapacity);
+        }
         // Registered before it is inserted and removed after it has left: the index is never behind the entries.
         self.fence.land(&key, &entry.stamp, &entry.operators)?;
         let stored = self.entries.entry(key).and_compute_with(|current| match current {
@@ -120,8 +125,8 @@ impl Store {
 
     /// Returns whether whoever joined the fetch of `entry` may have it, now that it has ended.
     #[must_use]
-    pub fn may_share(&self, key: &CacheKey, entry: &Entry) -> bool {
-        !self.fence.has_switched(key, &entry.stamp, &entry.operators)
+    pub fn may_share(&self, entry: &Entry) -> bool {
+        !self.fence.has_switched(&entry.key, &entry.stamp, &entry.operators)
     }
 
     /// Two fetches of one key may run at once, if one of them is a refresh; the later began with newer data.

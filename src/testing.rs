@@ -59,7 +59,7 @@ pub(crate) fn entry(fetch: &Fetch, operators: &[i32]) -> Arc<Entry> {
 
 /// Fetches and stores in one step.
 pub(crate) fn store_list(store: &Store, key: CacheKey, operators: &[i32]) -> Result<(), Refusal> {
-    store.publish(key, &entry(&store.begin_fetch(key, false), operators))
+    store.publish(&entry(&store.begin_fetch(key, false), operators))
 }
 
 /// Whether what is stored may be used.

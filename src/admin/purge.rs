@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, ORIGIN};
 
 use crate::chathub::credential::{Digest, DigestKey, bearer_token};
 use crate::chathub::{Groups, OrganizationId};
@@ -77,7 +77,9 @@ impl Purge {
     }
 }
 
-/// Who may purge: whoever is on loopback, and whoever has the secret.
+/// Who may purge: whoever has the secret, or if there is none, whoever is on loopback.
+///
+/// Where there is a secret, loopback is no proof: behind a service mesh or a forwarded port everybody is there.
 #[derive(Debug, Clone)]
 pub struct Access {
     digests: DigestKey,
@@ -96,8 +98,11 @@ impl Access {
     #[must_use]
     pub fn allows(&self, peer: IpAddr, fields: &HeaderMap) -> bool {
         let given = || fields.get(AUTHORIZATION).and_then(|value| bearer_token(value.as_bytes()));
-        peer.to_canonical().is_loopback()
-            || self.secret.is_some_and(|secret| given().is_some_and(|word| self.digests.digest_other(word) == secret))
+        match self.secret {
+            Some(secret) => given().is_some_and(|word| self.digests.digest_other(word) == secret),
+            // A page in a browser on this machine can send this too, but not without saying where it comes from.
+            None => peer.to_canonical().is_loopback() && !fields.contains_key(ORIGIN),
+        }
     }
 }
 
@@ -142,7 +147,7 @@ mod tests {
             }
             let running = store.begin_fetch(key("a", 24), false);
             let said = purge.run(&store);
-            let is_hidden = store.publish(running.key(), &testing::entry(&running, &[])).is_err();
+            let is_hidden = store.publish(&testing::entry(&running, &[])).is_err();
             (lists.map(|list| is_current(&store, &list)), is_hidden, said)
         };
         let (left, is_hidden, _) = stored(Purge::All);
@@ -155,12 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_on_loopback_needs_the_secret() {
+    fn where_there_is_a_secret_it_takes_the_secret_and_else_loopback() {
         let fields = |value: &'static str| HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(value))]);
         let (near, far) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([10, 0, 0, 7]));
         let open = Access::new(digests().clone(), None);
         assert!(open.allows(near, &HeaderMap::new()));
         assert!(open.allows("::ffff:127.0.0.1".parse().unwrap(), &HeaderMap::new()));
+        let from_a_page = HeaderMap::from_iter([(ORIGIN, HeaderValue::from_static("http://elsewhere"))]);
+        assert!(!open.allows(near, &from_a_page), "a page in a browser");
         assert!(!open.allows(far, &fields("Bearer ")));
         let guarded = Access::new(digests().clone(), Some(b"secret\n"));
         assert!(guarded.allows(far, &fields("Bearer secret")));
@@ -168,5 +175,6 @@ mod tests {
             assert!(!guarded.allows(far, &fields(wrong)), "{wrong}");
         }
         assert!(!guarded.allows(far, &HeaderMap::new()));
+        assert!(!guarded.allows(near, &HeaderMap::new()), "loopback is no proof where there is a secret");
     }
 }

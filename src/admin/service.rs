@@ -48,7 +48,8 @@ impl Admin {
 
     fn purge<B>(&self, peer: IpAddr, request: &Request<B>) -> Response<Content> {
         if !self.access.allows(peer, request.headers()) {
-            let advice = "send the secret of admin.token_file as a bearer token, or ask from loopback\n";
+            let advice =
+                "send the secret of admin.token_file as a bearer token; without that setting, ask from loopback\n";
             return text(StatusCode::FORBIDDEN, advice);
         }
         let Some(purge) = Purge::from_query(request.uri().query()) else {
@@ -56,7 +57,7 @@ impl Admin {
         };
         let said = purge.run(&self.store);
         self.metrics.store.purged(purge.scope());
-        tracing::info!(?purge, %peer, "purged");
+        tracing::info!(done = said.trim_end(), %peer, "purged");
         let mut response = text(StatusCode::OK, said);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response

@@ -121,7 +121,7 @@ impl FillLayer {
             },
         };
         let stored = judged.and_then(|entry| {
-            let published = self.store.publish(fetch.key(), &entry);
+            let published = self.store.publish(&entry);
             // Whoever has joined by now began before the write that refuses it, unless nobody could know of that.
             let brought = if published == Err(Refusal::Switched) { Brought::Overtaken } else { Brought::List(entry) };
             head.extensions.insert(brought);
@@ -178,6 +178,7 @@ fn lasting(fields: &HeaderMap) -> HeaderMap {
 impl From<Refusal> for Detail {
     fn from(refusal: Refusal) -> Self {
         match refusal {
+            Refusal::NoCapacity => Self::Disabled,
             Refusal::WriteInFlight => Self::WriteInFlight,
             Refusal::Quarantined => Self::Quarantined,
             Refusal::Overtaken | Refusal::Switched => Self::Overtaken,

@@ -26,6 +26,20 @@ pub struct Flight {
     /// `None` while it is in the air.
     arrival: watch::Sender<Option<Arrival>>,
     passengers: Mutex<Passengers>,
+    rivals: Mutex<Rivals>,
+}
+
+/// What other fetches of the same list brought while a flight was in the air.
+///
+/// The flight may have been read before them, though it began later. Who boards it afterwards may have seen what they
+/// brought, and must not be given anything older; of two lists that differ nobody here can say which is newer.
+#[derive(Debug, Clone, Default)]
+enum Rivals {
+    #[default]
+    Nothing,
+    This(Arc<Entry>),
+    /// Several that differ, or one that is not known.
+    Anything,
 }
 
 #[derive(Debug, Default)]
@@ -54,26 +68,55 @@ pub enum Seat {
     Leader(Passenger, Flying),
 }
 
+impl Rivals {
+    fn note(&mut self, brought: Option<&Arc<Entry>>) {
+        *self = match (&self, brought) {
+            (Self::Nothing, Some(entry)) => Self::This(Arc::clone(entry)),
+            (Self::This(known), Some(entry)) if known.says_the_same_as(entry) => return,
+            _ => Self::Anything,
+        };
+    }
+
+    fn allow(&self, entry: &Entry) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::This(known) => known.says_the_same_as(entry),
+            Self::Anything => false,
+        }
+    }
+}
+
 impl Flights {
     /// Joins the running flight of the same key if no write lies between, or begins one.
     ///
-    /// A refresh never joins: the answer must be newer than the question. Others may join *its* flight.
-    pub fn board(self: &Arc<Self>, fetch: &Fetch) -> Seat {
+    /// A refresh never joins: the answer must be newer than the question. Others may join *its* flight. Nor does anybody
+    /// join the flight he has waited for in vain.
+    pub fn board(self: &Arc<Self>, fetch: &Fetch, in_vain: Option<&Passenger>) -> Seat {
         let mut running = lock(&self.running);
-        if let Some(flight) = running.get(&fetch.key()).filter(|flight| fetch.may_share(&flight.fetch)) {
+        let may_board = |flight: &&Arc<Flight>| {
+            fetch.may_share(&flight.fetch)
+                && !in_vain.is_some_and(|passenger| Arc::ptr_eq(&passenger.flight, flight))
+                && !matches!(*lock(&flight.rivals), Rivals::Anything)
+        };
+        if let Some(flight) = running.get(&fetch.key()).filter(may_board) {
             return Seat::Follower(self.seat(flight));
         }
-        let flight =
-            Arc::new(Flight { fetch: fetch.clone(), arrival: watch::Sender::new(None), passengers: Mutex::default() });
+        let flight = Arc::new(Flight {
+            fetch: fetch.clone(),
+            arrival: watch::Sender::new(None),
+            passengers: Mutex::default(),
+            rivals: Mutex::default(),
+        });
         running.insert(fetch.key(), Arc::clone(&flight));
         let seat = self.seat(&flight);
         Seat::Leader(seat, Flying { flights: Arc::clone(self), flight })
     }
 
-    /// Lets nobody board what is running for `key`: a fetch of it has just been answered, and who has seen that answer must
-    /// not be given an older one by a fetch that was running at the same time. Call it before the answer is released.
-    pub fn answered(&self, key: &CacheKey) {
-        lock(&self.running).remove(key);
+    /// Notes that a fetch of `key` that is no flight has been answered. Call it before the answer is released.
+    pub fn answered(&self, key: &CacheKey, brought: Option<&Arc<Entry>>) {
+        if let Some(flight) = lock(&self.running).get(key) {
+            lock(&flight.rivals).note(brought);
+        }
     }
 
     /// Returns how many flights there are.
@@ -84,14 +127,17 @@ impl Flights {
     /// Called with `running` locked, so that no flight loses its last passenger while one boards.
     fn seat(self: &Arc<Self>, flight: &Arc<Flight>) -> Passenger {
         lock(&flight.passengers).aboard += 1;
-        Passenger { flights: Arc::clone(self), flight: Arc::clone(flight) }
+        let rivals = lock(&flight.rivals).clone();
+        Passenger { flights: Arc::clone(self), flight: Arc::clone(flight), rivals }
     }
 
-    fn close(running: &mut HashMap<CacheKey, Arc<Flight>>, flight: &Arc<Flight>) {
+    /// Lets nobody board the flight any more. Returns the one that may be boarded in its stead, if there is one.
+    fn close<'a>(running: &'a mut HashMap<CacheKey, Arc<Flight>>, flight: &Arc<Flight>) -> Option<&'a Arc<Flight>> {
         let key = flight.fetch.key();
         if running.get(&key).is_some_and(|current| Arc::ptr_eq(current, flight)) {
             running.remove(&key);
         }
+        running.get(&key)
     }
 }
 
@@ -100,6 +146,8 @@ impl Flights {
 pub struct Passenger {
     flights: Arc<Flights>,
     flight: Arc<Flight>,
+    /// What others had brought when it boarded.
+    rivals: Rivals,
 }
 
 impl Passenger {
@@ -107,7 +155,11 @@ impl Passenger {
     pub async fn arrival(&self) -> Arrival {
         let mut arrival = self.flight.arrival.subscribe();
         let arrived = arrival.wait_for(Option::is_some).await;
-        arrived.ok().and_then(|arrived| arrived.clone()).unwrap_or(Arrival::Lost)
+        match arrived.ok().and_then(|arrived| arrived.clone()) {
+            Some(Arrival::Shared(entry)) if !self.rivals.allow(&entry) => Arrival::Lost,
+            Some(arrival) => arrival,
+            None => Arrival::Lost,
+        }
     }
 
     /// Names the task that ends when nobody waits any more.
@@ -147,16 +199,16 @@ impl Flying {
         });
     }
 
-    /// First nobody boards any more, then those aboard go on.
+    /// First nobody boards any more, and who boards another learns of this; then those aboard go on.
     fn end(&self, arrival: Arrival) {
-        self.flights.answered(&self.flight.fetch.key());
-        self.flight.arrival.send_if_modified(|ended| {
-            let is_first = ended.is_none();
-            if is_first {
-                *ended = Some(arrival);
-            }
-            is_first
-        });
+        if self.flight.arrival.borrow().is_some() {
+            return;
+        }
+        if let Some(other) = Flights::close(&mut lock(&self.flights.running), &self.flight) {
+            let brought = if let Arrival::Shared(entry) = &arrival { Some(entry) } else { None };
+            lock(&other.rivals).note(brought);
+        }
+        self.flight.arrival.send_replace(Some(arrival));
     }
 }
 

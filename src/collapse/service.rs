@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use futures_util::future::{BoxFuture, Either};
 use tokio::sync::oneshot;
-use tokio::time::timeout_at;
+use tokio::time::timeout;
 use tower::util::Oneshot;
 use tower::{Service, ServiceExt};
 
@@ -14,12 +14,13 @@ use super::layer::CollapseLayer;
 use crate::chathub::RoutedRequest;
 use crate::clock::Clock;
 use crate::error::{Cause, Error};
-use crate::store::{Entry, Fetch};
+use crate::store::{Brought, Entry, Fetch};
 use crate::telemetry::metrics::FollowerOutcome;
 use crate::wire::Response;
 use crate::wire::cache_status::{Forward, Outcome};
 
-/// How often the followers of a lost fetch elect a new leader before each fetches for itself.
+/// How often a request waits for the fetch of another, and so how often those who waited in vain elect a new leader,
+/// before it fetches for itself.
 const MOST_ELECTIONS: usize = 3;
 
 /// The service of [`CollapseLayer`]. Always ready: a follower needs nothing below.
@@ -47,7 +48,7 @@ where
             return Either::Left(self.inner.clone().oneshot(request));
         };
         // Boarded here, not in the future: a request takes part from the moment it comes.
-        let seat = self.board(fetch);
+        let seat = self.board(fetch, None);
         let this = self.clone();
         match seat {
             Seat::Leader(passenger, flying) => Either::Right(Box::pin(lead(this.inner, request, passenger, flying))),
@@ -57,8 +58,8 @@ where
 }
 
 impl<S> Collapse<S> {
-    fn board(&self, fetch: &Fetch) -> Seat {
-        let seat = self.flights.board(fetch);
+    fn board(&self, fetch: &Fetch, in_vain: Option<&Passenger>) -> Seat {
+        let seat = self.flights.board(fetch, in_vain);
         match seat {
             Seat::Leader(..) => self.settings.metrics.flights.inc(),
             Seat::Follower(_) => self.settings.metrics.followers.inc(),
@@ -66,38 +67,47 @@ impl<S> Collapse<S> {
         seat
     }
 
-    /// Waits for the flight. If it is lost, the first of those who waited leads a new one.
+    /// Waits for the flight. If it is lost or takes too long, the first of those who waited leads a new one.
     async fn follow(self, mut request: RoutedRequest, mut passenger: Passenger) -> Result<Response, Error>
     where
         S: Service<RoutedRequest, Response = Response, Error = Error, Future: Send> + Send + 'static,
     {
-        let deadline = self.settings.clock.now() + self.settings.timeout;
-        let key = request.head.extensions.get::<Fetch>().expect("whoever follows has a ticket").key();
         for _ in 0..MOST_ELECTIONS {
-            match timeout_at(deadline, passenger.arrival()).await {
-                Ok(Arrival::Shared(entry)) if self.settings.store.may_share(&key, &entry) => {
-                    self.settings.metrics.followed(FollowerOutcome::Shared);
+            let arrival = timeout(self.settings.timeout, passenger.arrival()).await;
+            let outcome = match &arrival {
+                Ok(Arrival::Shared(entry)) if self.settings.store.may_share(entry) => FollowerOutcome::Shared,
+                Ok(Arrival::Private) => FollowerOutcome::Private,
+                Ok(Arrival::Shared(_) | Arrival::Lost) => FollowerOutcome::Lost,
+                Err(_) => FollowerOutcome::TimedOut,
+            };
+            self.settings.metrics.followed(outcome);
+            match (outcome, arrival) {
+                (FollowerOutcome::Shared, Ok(Arrival::Shared(entry))) => {
                     return Ok(shared(&entry, self.settings.clock));
                 }
-                Ok(Arrival::Private) => {
-                    self.settings.metrics.followed(FollowerOutcome::Private);
-                    break;
-                }
-                Err(_) => {
-                    self.settings.metrics.followed(FollowerOutcome::TimedOut);
-                    break;
-                }
-                Ok(Arrival::Shared(_) | Arrival::Lost) => self.settings.metrics.followed(FollowerOutcome::Lost),
+                (FollowerOutcome::Private, _) => break,
+                _ => {}
             }
-            match self.board(&self.ticket_anew(&mut request)) {
+            match self.board(&self.ticket_anew(&mut request), Some(&passenger)) {
                 Seat::Leader(passenger, flying) => return lead(self.inner, request, passenger, flying).await,
                 Seat::Follower(next) => passenger = next,
             }
         }
         drop(passenger);
+        self.fetch_alone(request).await
+    }
+
+    async fn fetch_alone(self, mut request: RoutedRequest) -> Result<Response, Error>
+    where
+        S: Service<RoutedRequest, Response = Response, Error = Error, Future: Send> + Send + 'static,
+    {
         let key = self.ticket_anew(&mut request).key();
-        let result = self.inner.oneshot(request).await;
-        self.flights.answered(&key);
+        let mut result = self.inner.oneshot(request).await;
+        let entry = match brought(&mut result) {
+            Some(Brought::List(entry)) => Some(entry),
+            Some(Brought::Overtaken) | None => None,
+        };
+        self.flights.answered(&key, entry.as_ref());
         result
     }
 
@@ -118,13 +128,17 @@ where
     let (answer, answered) = oneshot::channel();
     let task = tokio::spawn(async move {
         let mut result = inner.oneshot(request).await;
-        let brought = result.as_mut().ok().and_then(|response| response.message.extensions_mut().remove());
-        flying.land(brought);
+        flying.land(brought(&mut result));
         // The leader may have gone.
         drop(answer.send(result));
     });
     passenger.fetched_by(task.abort_handle());
     answered.await.unwrap_or_else(|_| Err(Cause::Internal.into()))
+}
+
+/// Takes what a fetch brought for others out of its answer.
+fn brought(result: &mut Result<Response, Error>) -> Option<Brought> {
+    result.as_mut().ok()?.message.extensions_mut().remove()
 }
 
 fn shared(entry: &Entry, clock: Clock) -> Response {

@@ -168,7 +168,7 @@ pub(super) static SETTINGS: &[Setting] = settings! {
         "How much of a write's content is read for what it changes; beyond, every list of operators is dropped";
     cache.quarantine: UP_TO_AN_HOUR, "How long lists are not stored after a write of unknown outcome; 0s: not at all";
     cache.collapse_timeout: UP_TO_AN_HOUR,
-        "How long a request waits for another's fetch of the same list; 0s: none is shared";
+        "How long a request waits for another's fetch before it begins one; 0s: none is shared";
 
     throttle.mode: Kind::Word(super::Mode::WORDS), "Whether quotas bind, are only counted, or neither";
     throttle.max_wait: UP_TO_AN_HOUR, "How long a request over quota may wait; 0s: it is refused at once";

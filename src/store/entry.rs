@@ -6,12 +6,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::AGE;
+use http::header::{AGE, DATE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
 use super::fence::{Seen, Stamp};
 use super::fetch::Fetch;
+use super::key::CacheKey;
 use crate::chathub::id::OperatorId;
 use crate::wire::Body;
 
@@ -30,6 +31,8 @@ const OPERATOR_OVERHEAD: usize = 64;
 pub struct Entry {
     fields: Box<[(HeaderName, HeaderValue)]>,
     content: Bytes,
+    /// What it is stored under.
+    pub key: CacheKey,
     /// The operators that it holds, in order, each once.
     pub operators: Box<[OperatorId]>,
     /// What was known before its fetch began.
@@ -59,6 +62,7 @@ impl Entry {
         Self {
             fields: copied.collect(),
             content: Bytes::copy_from_slice(content),
+            key: fetch.key(),
             operators,
             stamp: fetch.stamp(),
             seen: Seen::never(),
@@ -85,6 +89,14 @@ impl Entry {
         }
         fields.insert(AGE, HeaderValue::from(self.age(now).as_secs()));
         response
+    }
+
+    /// Returns whether a client could not tell the two apart but by their dates.
+    #[must_use]
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        let is_lasting = |field: &&(HeaderName, HeaderValue)| field.0 != DATE;
+        let (own, others) = (self.fields.iter().filter(is_lasting), other.fields.iter().filter(is_lasting));
+        self.content == other.content && own.eq(others)
     }
 
     /// Returns what holding the entry costs, in bytes.

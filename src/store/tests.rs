@@ -40,9 +40,9 @@ fn what_is_fetched_during_a_write_is_not_stored_though_it_lands_after_it() {
     let store = store(1 << 20);
     let write = store.fence().begin_write(&Groups::All);
     let fetch = store.begin_fetch(key("a", 24), false);
-    assert_eq!(store.publish(fetch.key(), &entry(&fetch, &[])), Err(Refusal::WriteInFlight));
+    assert_eq!(store.publish(&entry(&fetch, &[])), Err(Refusal::WriteInFlight));
     drop(write);
-    assert_eq!(store.publish(fetch.key(), &entry(&fetch, &[])), Err(Refusal::Overtaken));
+    assert_eq!(store.publish(&entry(&fetch, &[])), Err(Refusal::Overtaken));
     assert_eq!(store_list(&store, key("a", 24), &[]), Ok(()));
 }
 
@@ -63,13 +63,14 @@ fn a_request_during_a_write_may_share_a_fetch_begun_during_it_and_none_after_it_
 }
 
 #[test]
-fn forgetting_a_credential_leaves_the_others_and_costs_nothing_if_it_has_nothing() {
+fn forgetting_a_credential_leaves_the_others_and_no_trace_of_one_that_has_nothing() {
     let store = store(1 << 20);
     store_list(&store, key("a", 24), &[]).unwrap();
     store_list(&store, key("b", 24), &[]).unwrap();
     for stranger in 0..1000 {
         store.fence().forget(key(&format!("stranger {stranger}"), 1).credential);
     }
+    assert!(is_current(&store, &key("a", 24)) && is_current(&store, &key("b", 24)));
     store.fence().forget(key("a", 24).credential);
     assert!(!is_current(&store, &key("a", 24)));
     assert!(is_current(&store, &key("b", 24)));
@@ -93,8 +94,8 @@ fn the_fence_remembers_nothing_when_nothing_is_left() {
 fn an_older_answer_that_lands_later_leaves_the_index_as_it_is() {
     let store = store(1 << 20);
     let (older, newer) = (store.begin_fetch(key("a", 24), false), store.begin_fetch(key("a", 24), true));
-    store.publish(newer.key(), &entry(&newer, &[101])).unwrap();
-    assert_eq!(store.publish(older.key(), &entry(&older, &[102])), Err(Refusal::Overtaken));
+    store.publish(&entry(&newer, &[101])).unwrap();
+    assert_eq!(store.publish(&entry(&older, &[102])), Err(Refusal::Overtaken));
     assert_eq!(store.size().operators, 1);
     store_list(&store, key("a", 6), &[103]).unwrap();
     drop(store.fence().begin_write(&operator(101)));
@@ -121,8 +122,8 @@ fn a_fetch_that_lasts_longer_than_the_memory_of_switches_is_not_stored() {
     for _ in 0..1025 {
         drop(store.fence().begin_write(&operator(101)));
     }
-    assert_eq!(store.publish(slow.key(), &entry(&slow, &[7])), Err(Refusal::Switched));
-    assert_eq!(store.publish(empty.key(), &entry(&empty, &[])), Ok(()), "it holds nobody who could be switched");
+    assert_eq!(store.publish(&entry(&slow, &[7])), Err(Refusal::Switched));
+    assert_eq!(store.publish(&entry(&empty, &[])), Ok(()), "it holds nobody who could be switched");
     assert_eq!(store_list(&store, key("a", 6), &[7]), Ok(()));
 }
 
@@ -205,4 +206,44 @@ fn an_entry_that_was_removed_leaves_the_same_operators_of_another_list_in_the_in
     drop(store.fence().begin_write(&operator(101)));
     assert!(!is_current(&store, &key("b", 24)));
     assert!(is_current(&store, &key("a", 6)), "the operator is still known");
+}
+
+#[test]
+fn without_capacity_nothing_is_stored_and_nothing_is_held() {
+    let store = store(0);
+    for id in 1..=100 {
+        assert_eq!(store_list(&store, key("a", id), &[101]), Err(Refusal::NoCapacity));
+    }
+    assert_eq!(store.size(), Size { entries: 0, weight: 0, groups: 0, operators: 0 });
+}
+
+#[test]
+fn an_upstream_that_fails_at_every_write_costs_hits_and_not_memory() {
+    let store = store(1 << 20);
+    store_list(&store, key("a", 1), &[101]).unwrap();
+    let thousand = |from: u32| Groups::Organizations((from..from + 1000).map(organization).collect());
+    let mut writes: Vec<_> = (0..50).map(|n| store.fence().begin_write(&thousand(10 + n * 1000))).collect();
+    writes.iter_mut().for_each(fence::Write::doubt);
+    assert!(store.size().groups <= 4096 + 5, "{:?}", store.size());
+    assert!(!is_current(&store, &key("a", 1)), "who is not named any more touches all");
+    let switch = store.fence().begin_write(&operator(101));
+    assert!(switch.claim().is_precise(), "there is room for one more");
+    drop((writes, switch));
+    assert_eq!(store_list(&store, key("a", 1), &[101]), Ok(()));
+}
+
+#[test]
+fn while_a_list_too_long_to_be_indexed_is_stored_a_switch_hides_every_list_of_operators() {
+    let store = store(1 << 30);
+    let long: Vec<i32> = (1000..11_001).collect();
+    store_list(&store, key("a", 24), &long).unwrap();
+    store_list(&store, key("a", 6), &[7]).unwrap();
+    assert_eq!(store.size().operators, 1);
+    drop(store.fence().begin_write(&operator(7)));
+    assert!(!is_current(&store, &key("a", 24)));
+    store.entries.invalidate(&key("a", 24));
+    store_list(&store, key("a", 6), &[7]).unwrap();
+    store_list(&store, key("a", 42), &[8]).unwrap();
+    drop(store.fence().begin_write(&operator(7)));
+    assert!(is_current(&store, &key("a", 42)), "it has left, and the index is exact again");
 }

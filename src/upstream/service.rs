@@ -148,9 +148,10 @@ fn is_length_of_what_is_not_sent(head: &response::Parts, method: &Method) -> boo
 }
 
 /// Returns whether a request may take as long as it likes: hub traffic (a long poll lasts up to 90 seconds, contract
-/// 7.9), an upgrade, and a wish for an event stream.
+/// 7.9), an upgrade, and a wish for an event stream. A write may not, whatever it wishes: its lists stay hidden for as
+/// long as it is under way.
 fn may_last(route: Route, fields: &HeaderMap) -> bool {
-    route == Route::Hub || fields.contains_key(UPGRADE) || names_event_stream(fields, &ACCEPT)
+    route == Route::Hub || !route.is_write() && (fields.contains_key(UPGRADE) || names_event_stream(fields, &ACCEPT))
 }
 
 /// Returns whether an answer's content may pause for as long as it likes.

@@ -55,7 +55,7 @@ words! {
         Content = "content",
         /// The request says `no-store`.
         RequestNoStore = "request-no-store",
-        /// The lifetime of this route is set to zero.
+        /// The lifetime of this route, or the capacity, is set to zero.
         Disabled = "disabled",
 
         // Stored responses that may not be used.

@@ -197,13 +197,13 @@ async fn nobody_waits_for_anothers_fetch_longer_than_was_set() {
     let slow = chathub.stall(Endpoint::ListOperators);
     let lists = crowd(&gateway, &company, 3).await;
 
-    // The followers have given up waiting and ask for themselves.
+    // One of the followers asks anew for both, and when that takes too long as well, the other asks for itself.
     soon(slow.reached(3)).await;
     slow.release();
 
     assert!(answers(lists).await.iter().all(|answer| answer.status == 200));
     let metrics = gateway.metrics().await;
-    assert_eq!(metrics.value(r#"follower_outcomes_total{outcome="timed_out"}"#), 2.0);
+    assert!(metrics.value(r#"follower_outcomes_total{outcome="timed_out"}"#) >= 3.0);
 }
 
 #[tokio::test]

@@ -240,10 +240,9 @@ async fn a_status_write_that_can_be_read_in_two_ways_hides_every_list_of_operato
 }
 
 #[tokio::test]
-async fn an_operator_that_was_evicted_from_memory_is_no_longer_known() {
+async fn an_operator_that_has_left_the_list_is_no_longer_known() {
     let chathub = Emulator::start().await;
-    let set = "throttle.mode = 'off'\ncache.capacity = '3KiB'\ncache.max_body = '2KiB'";
-    let gateway = Gateway::before(&chathub).set(set).start().await;
+    let gateway = Gateway::before(&chathub).start().await;
     let company = gateway.client(&chathub.company_token("acme"));
     company.list(24).await;
     gateway.reaches("indexed_operators", 3.0).await;
@@ -473,4 +472,29 @@ async fn a_write_whose_client_has_left_is_carried_out_and_hides_its_lists() {
     let list = company.list(24).await;
     assert_eq!(list.names(), ["Ann", "Bea"]);
     assert_eq!(list.cache(), "fwd=stale; stored; detail=invalidated");
+}
+
+#[tokio::test]
+async fn a_write_that_asks_for_events_has_no_more_time_than_any_other() {
+    let chathub = Emulator::start().await;
+    let _gate = chathub.stall(Endpoint::Synchronize);
+    let gateway = Gateway::before(&chathub).set("upstream.head_timeout = '50ms'").start().await;
+    let company = gateway.client(&chathub.company_token("acme")).with("accept", "text/event-stream");
+
+    let answer = company.synchronize(&[(24, "Bea")]).await;
+
+    assert_eq!((answer.status, answer.problem()), (504, "outcome-unknown".to_owned()));
+}
+
+#[tokio::test]
+async fn without_capacity_lists_pass_through_and_leave_no_trace() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set("cache.capacity = '0B'\ncache.max_body = '1B'").start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+
+    let answers = [company.list(24).await, company.list(24).await];
+
+    assert!(answers.iter().all(|answer| answer.status == 200 && !answer.is_hit()), "{answers:?}");
+    let metrics = gateway.metrics().await;
+    assert_eq!((metrics.value("fence_groups"), metrics.value("indexed_operators")), (0.0, 0.0));
 }

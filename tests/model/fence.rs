@@ -13,6 +13,10 @@ mod parts {
 
     /// So few that a model of two writes reaches the bound.
     pub(super) const REMEMBERED: usize = 1;
+
+    /// More than a model reaches: that the one list is as good as the other needs no model.
+    pub(super) const MOST_CLAIMED: usize = 100;
+    pub(super) const MOST_INDEXED: usize = 100;
 }
 
 pub(crate) use machine::{Claim, Machine, Refusal, Stamp};

@@ -32,6 +32,8 @@ mod parts {
     pub(super) use std::collections::BTreeMap as Table;
 
     pub(super) const REMEMBERED: usize = 1024;
+    pub(super) const MOST_CLAIMED: usize = 100;
+    pub(super) const MOST_INDEXED: usize = 100;
 }
 
 /// A stored response: what its fetch knew, and the version it brought.

@@ -145,11 +145,11 @@ async fn a_list_on_its_way_is_not_stored_if_an_operator_in_it_was_switched_meanw
     let sent = fixture.send("/api/operator/status", STATUS);
     let (_, answer) = fixture.below.next_request().await.unwrap();
     let during = store.begin_fetch(key("b", 6), false);
-    assert_eq!(store.publish(during.key(), &entry(&during, &[101])), Err(Refusal::Switched));
+    assert_eq!(store.publish(&entry(&during, &[101])), Err(Refusal::Switched));
     answer.send_response(testing::status(200));
     sent.await.unwrap().unwrap();
-    assert_eq!(store.publish(moved.key(), &entry(&moved, &[7, 101])), Err(Refusal::Switched));
-    assert_eq!(store.publish(other.key(), &entry(&other, &[8])), Ok(()));
+    assert_eq!(store.publish(&entry(&moved, &[7, 101])), Err(Refusal::Switched));
+    assert_eq!(store.publish(&entry(&other, &[8])), Ok(()));
     assert_eq!(store_list(&store, key("a", 6), &[101]), Ok(()), "one that is fetched now is stored");
 }
 
@@ -167,7 +167,7 @@ async fn a_synchronize_hides_the_organizations_it_names_and_goes_on_unchanged() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_synchronize_too_long_to_inspect_hides_all_and_goes_on_whole() {
+async fn a_synchronize_too_long_to_inspect_hides_every_list_of_operators_and_goes_on_whole() {
     let mut fixture = fixture();
     let long = r#"[{"organizationId":24,"name":"A name that is longer than what is inspected of a body"}]"#;
     let sent = fixture.send("/api/operator/synchronize", long);
@@ -251,7 +251,7 @@ async fn after_a_write_in_doubt_nothing_is_stored_or_used_for_a_while() {
         tokio::time::sleep_until(ended + QUARANTINE - Duration::from_millis(1)).await;
         assert_eq!(fixture.refusal(24), Some(Refusal::Quarantined), "{outcome:?}: the upstream may still apply it");
         tokio::time::sleep(Duration::from_millis(2)).await;
-        assert_eq!(fixture.store.publish(during.key(), &entry(&during, &[])), Err(Refusal::Overtaken));
+        assert_eq!(fixture.store.publish(&entry(&during, &[])), Err(Refusal::Overtaken));
         assert!(fixture.is_quiet(24), "{outcome:?}");
         assert_eq!(fixture.value("quarantined_writes"), 0.0);
     }
@@ -280,7 +280,7 @@ async fn a_write_whose_content_the_client_breaks_off_is_in_doubt() {
 }
 
 #[test]
-fn a_write_whose_task_is_ended_counts_as_aborted_and_is_in_doubt() {
+fn a_write_whose_task_is_ended_counts_as_aborted() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let mut fixture = runtime.block_on(async { fixture() });
     runtime.block_on(async {

@@ -37,11 +37,12 @@
 //! A group's record is kept while somebody *holds* it: a fetch that runs, a registered response, or a write. When none
 //! of these is left, no stamp is left that could be compared with it, but for one: a stored response may be evicted
 //! between being found and being judged. So a group without a record counts as moved, and a new record begins with the
-//! last move of all. There are never more records than fetches, stored responses and writes, whatever ids clients make
-//! up; and there are never more operators in the index than in the stored responses, whose weight counts them.
+//! last move of all. So there are no more records than fetches, stored responses and the groups that writes hold by name,
+//! whatever ids clients make up, and the last are bounded ([`MOST_CLAIMED`]); and there are no more operators in the index
+//! than in the stored responses, whose weight counts them.
 
 use super::operators::{Operators, Switch};
-use super::parts::Table;
+use super::parts::{MOST_CLAIMED, Table};
 use crate::chathub::Groups;
 use crate::chathub::credential::Digest;
 use crate::chathub::id::{OperatorId, OrganizationId};
@@ -68,6 +69,8 @@ impl Stamp {
 /// Why something fetched may not be stored or used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
+    /// The store has no room for anything. (The store says this, not the fence.)
+    NoCapacity,
     /// A write is in flight.
     WriteInFlight,
     /// A write has ended in doubt, and the upstream may still apply it.
@@ -133,6 +136,8 @@ impl Claim {
 pub struct Machine {
     moves: u64,
     groups: Table<Group, Record>,
+    /// How many groups are held by writes.
+    claimed: usize,
     operators: Operators,
 }
 
@@ -230,6 +235,7 @@ impl Machine {
     /// Begins a write: nothing fetched so far may be used for `groups` any more.
     pub fn begin(&mut self, groups: &Groups) -> Claim {
         let claim = self.claim(groups);
+        self.claimed += claim.groups.len();
         self.move_all(&claim, |record| record.writes += 1);
         if let Some(switch) = &claim.switch {
             self.operators.begin_switch(switch);
@@ -240,7 +246,7 @@ impl Machine {
     /// Ends a write whose outcome is certain.
     pub fn finish(&mut self, claim: &Claim) {
         self.move_all(claim, |record| record.writes -= 1);
-        self.end_switch(claim);
+        self.end_claim(claim);
     }
 
     /// Ends a write that the upstream may still apply. [`settle`](Self::settle) must follow.
@@ -254,7 +260,7 @@ impl Machine {
     /// Ends the doubt: whatever the upstream would do about the write, it has done.
     pub fn settle(&mut self, claim: &Claim) {
         self.move_all(claim, |record| record.doubts -= 1);
-        self.end_switch(claim);
+        self.end_claim(claim);
     }
 
     /// Hides what was fetched so far for `groups`, as a write would that takes no time.
@@ -274,7 +280,7 @@ impl Machine {
 
     /// Hides what was fetched so far with one credential.
     pub fn forget_one(&mut self, credential: Digest) {
-        // Whoever has nothing stored and nothing on its way moves nothing: wrong tokens are for free.
+        // Who has nothing stored and nothing on its way leaves no trace.
         let group = Group::Credential(credential);
         if self.groups.contains_key(&group) {
             self.move_all(&Claim { groups: vec![group], switch: None }, |_| {});
@@ -282,7 +288,7 @@ impl Machine {
     }
 
     fn claim(&self, groups: &Groups) -> Claim {
-        match groups {
+        let claim = match groups {
             Groups::None => Claim::default(),
             Groups::Organizations(ids) => Claim::of(ids.iter().map(|id| Group::Organization(*id))),
             Groups::OperatorLists => Claim::of([Group::EveryOperatorList]),
@@ -294,7 +300,16 @@ impl Machine {
                     switch: Some(switch),
                 },
             ),
+        };
+        match claim.is_precise() && self.claimed + claim.groups.len() > MOST_CLAIMED {
+            true => Claim::of([Group::EveryOperatorList]),
+            false => claim,
         }
+    }
+
+    fn end_claim(&mut self, claim: &Claim) {
+        self.claimed -= claim.groups.len();
+        self.end_switch(claim);
     }
 
     fn end_switch(&mut self, claim: &Claim) {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use smallvec::SmallVec;
 
-use super::parts::{REMEMBERED, Table};
+use super::parts::{MOST_INDEXED, REMEMBERED, Table};
 use crate::chathub::id::{OperatorId, OrganizationId};
 
 /// The organizations in whose stored lists an operator is, and in how many of each. It is nearly always one.
@@ -37,6 +37,8 @@ impl Switch {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Operators {
     lists: Table<OperatorId, Lists>,
+    /// Stored lists that are too long to be indexed.
+    unindexed: usize,
     /// Status writes in flight or in doubt.
     switching: Vec<Switch>,
     /// The last status writes that ended, each with the number of its last move, in the order of these.
@@ -46,14 +48,21 @@ pub(super) struct Operators {
 }
 
 impl Operators {
-    /// Returns what a status write for the operator moves, or `None` if it is in no stored list.
+    /// Returns what a status write for the operator moves, or `None` if it is in no stored list, or nobody knows.
     pub(super) fn switch_of(&self, operator: OperatorId) -> Option<Switch> {
+        if self.unindexed > 0 {
+            return None;
+        }
         let lists = self.lists.get(&operator)?;
         Some(Switch { operator, organizations: lists.iter().map(|(organization, _)| *organization).collect() })
     }
 
     /// Adds a list.
     pub(super) fn add(&mut self, organization: OrganizationId, operators: &[OperatorId]) {
+        if operators.len() > MOST_INDEXED {
+            self.unindexed += 1;
+            return;
+        }
         for operator in operators {
             let lists = self.lists.entry(*operator).or_default();
             match lists.iter_mut().find(|(of, _)| *of == organization) {
@@ -65,6 +74,10 @@ impl Operators {
 
     /// Removes a list that was added.
     pub(super) fn remove(&mut self, organization: OrganizationId, operators: &[OperatorId]) {
+        if operators.len() > MOST_INDEXED {
+            self.unindexed -= 1;
+            return;
+        }
         for operator in operators {
             let Some(lists) = self.lists.get_mut(operator) else {
                 continue;

@@ -7,3 +7,11 @@ pub(super) use std::sync::atomic::AtomicU64;
 
 /// How many switches are remembered. A fetch that took longer than this many status writes is not stored.
 pub(super) const REMEMBERED: usize = 1024;
+
+/// How many groups writes may hold by name at once. While more are on their way or in doubt, each further write holds
+/// every list of operators instead, which is always right: an upstream that fails costs hits, not memory.
+pub(super) const MOST_CLAIMED: usize = 4096;
+
+/// The longest list whose operators are indexed. While a longer one is stored, every status write touches every list of
+/// operators: the index changes under the fence's lock, and that must not last.
+pub(super) const MOST_INDEXED: usize = 10_000;

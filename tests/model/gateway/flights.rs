@@ -5,7 +5,7 @@
 //! its fetch.
 
 use super::Gateway;
-use super::state::{Arrival, Entry, Flight, Phase, State};
+use super::state::{Arrival, Entry, Flight, Phase, Rivals, State};
 use crate::fence::{Refusal, Stamp};
 use crate::upstream::Question;
 use crate::witness::Witness;
@@ -18,7 +18,8 @@ impl Gateway {
         state.running.push((question, read));
         state.running.sort_unstable();
         let order = self.next_order(state, question);
-        state.reads[read].flight = Some(Flight { stamp, order, aboard: 1, phase: Phase::Aloft });
+        state.reads[read].flight =
+            Some(Flight { stamp, order, aboard: 1, phase: Phase::Aloft, rivals: Rivals::Nothing });
     }
 
     /// Returns a number greater than that of any fetch of the same that somebody could compare it with.
@@ -57,8 +58,12 @@ impl Gateway {
 
     pub(super) fn close(&self, state: &mut State, read: usize) -> Result<(), String> {
         let Phase::Judged(arrival) = state.flight(read).phase else { unreachable!() };
-        // Any flight of the question, also one that began later: it may have been answered earlier.
-        state.running.retain(|(question, _)| *question != arrival.entry.view.question);
+        state.running.retain(|(_, leader)| *leader != read);
+        // Another may be in the air that began later. It may have been answered earlier.
+        if let Some(other) = state.leader_of(arrival.entry.view.question) {
+            let brought = arrival.is_for_all.then_some(arrival.entry.view);
+            state.flight(other).rivals.note(brought);
+        }
         state.flight(read).phase = Phase::Closed(arrival);
         self.alight(state, read);
         self.end(state, read, &arrival.entry.view)

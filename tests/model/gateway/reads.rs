@@ -4,7 +4,7 @@
 //! once more. A write whose answer is released meanwhile promises it nothing; who asked for that would find fault with a
 //! gateway that is right.
 
-use super::state::{Arrival, Entry, Part, Phase, State};
+use super::state::{Arrival, Entry, Part, Phase, Rivals, State};
 use super::{Gateway, Read};
 use crate::upstream::View;
 use crate::witness::Witness;
@@ -54,21 +54,23 @@ impl Gateway {
         let Read { question, is_refresh } = self.reads[read];
         if let Some(leader) = state.leader_of(question).filter(|_| !is_refresh) {
             let flight = state.flight(leader);
-            if stamp.may_share(&flight.stamp) {
+            if !stamp.may_share(&flight.stamp) {
+                self.saw(Witness::MayNotShare);
+            } else if flight.rivals != Rivals::Anything {
                 flight.aboard += 1;
-                state.reads[read].part = Part::Following(leader, stamp);
+                let rivals = flight.rivals;
+                state.reads[read].part = Part::Following(leader, rivals);
                 return;
             }
-            self.saw(Witness::MayNotShare);
         }
         self.take_off(state, read, stamp);
         state.reads[read].part = Part::Leading;
     }
 
     pub(super) fn follow(&mut self, state: &mut State, read: usize) -> Result<(), String> {
-        let Part::Following(leader, _) = state.reads[read].part else { unreachable!() };
+        let Part::Following(leader, rivals) = state.reads[read].part else { unreachable!() };
         let Phase::Closed(arrival) = state.flight(leader).phase else { unreachable!() };
-        let is_shared = self.is_shared(state, &arrival);
+        let is_shared = rivals.allow(&arrival.entry.view) && self.is_shared(state, &arrival);
         if !is_shared {
             self.ask(state, read);
         }

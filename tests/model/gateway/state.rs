@@ -90,7 +90,7 @@ pub(super) enum Part {
     Found(Entry),
     Asking(Stamp),
     Leading,
-    Following(usize, Stamp),
+    Following(usize, Rivals),
     Done,
 }
 
@@ -102,6 +102,34 @@ pub(super) struct Flight {
     pub(super) order: u8,
     pub(super) aboard: u8,
     pub(super) phase: Phase,
+    pub(super) rivals: Rivals,
+}
+
+/// What other fetches of the same have brought while a flight was in the air, as far as who boards it must know.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(super) enum Rivals {
+    #[default]
+    Nothing,
+    This(View),
+    Anything,
+}
+
+impl Rivals {
+    pub(super) fn note(&mut self, brought: Option<View>) {
+        *self = match (*self, brought) {
+            (Self::Nothing, Some(view)) => Self::This(view),
+            (Self::This(known), Some(view)) if known == view => return,
+            _ => Self::Anything,
+        };
+    }
+
+    pub(super) fn allow(&self, view: &View) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::This(known) => known == view,
+            Self::Anything => false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Hash)]
