@@ -112,7 +112,7 @@ impl Flights {
         Seat::Leader(seat, Flying { flights: Arc::clone(self), flight })
     }
 
-    /// Notes that a fetch of `key` that is no flight has been answered. Call it before the answer is released.
+    /// Notes that a fetch of `key` that is no flight has been answered with a list. Call it before that is released.
     pub fn answered(&self, key: &CacheKey, brought: Option<&Arc<Entry>>) {
         if let Some(flight) = lock(&self.running).get(key) {
             lock(&flight.rivals).note(brought);
@@ -190,21 +190,23 @@ pub struct Flying {
 }
 
 impl Flying {
-    /// Ends the flight with what the fetch brought for all, if anything.
-    pub fn land(self, brought: Option<Brought>) {
-        self.end(match brought {
+    /// Ends the flight with what the fetch brought for all, if anything. `is_seen` tells whether its leader is given a
+    /// list: if so, who boards another from now on may have seen it.
+    pub fn land(self, brought: Option<Brought>, is_seen: bool) {
+        let arrival = match brought {
             Some(Brought::List(entry)) => Arrival::Shared(entry),
             Some(Brought::Overtaken) => Arrival::Lost,
             None => Arrival::Private,
-        });
+        };
+        self.end(arrival, is_seen);
     }
 
     /// First nobody boards any more, and who boards another learns of this; then those aboard go on.
-    fn end(&self, arrival: Arrival) {
+    fn end(&self, arrival: Arrival, is_seen: bool) {
         if self.flight.arrival.borrow().is_some() {
             return;
         }
-        if let Some(other) = Flights::close(&mut lock(&self.flights.running), &self.flight) {
+        if let Some(other) = Flights::close(&mut lock(&self.flights.running), &self.flight).filter(|_| is_seen) {
             let brought = if let Arrival::Shared(entry) = &arrival { Some(entry) } else { None };
             lock(&other.rivals).note(brought);
         }
@@ -214,7 +216,7 @@ impl Flying {
 
 impl Drop for Flying {
     fn drop(&mut self) {
-        self.end(Arrival::Lost);
+        self.end(Arrival::Lost, false);
     }
 }
 

@@ -107,7 +107,9 @@ impl<S> Collapse<S> {
             Some(Brought::List(entry)) => Some(entry),
             Some(Brought::Overtaken) | None => None,
         };
-        self.flights.answered(&key, entry.as_ref());
+        if is_list(&result) {
+            self.flights.answered(&key, entry.as_ref());
+        }
         result
     }
 
@@ -128,7 +130,7 @@ where
     let (answer, answered) = oneshot::channel();
     let task = tokio::spawn(async move {
         let mut result = inner.oneshot(request).await;
-        flying.land(brought(&mut result));
+        flying.land(brought(&mut result), is_list(&result));
         // The leader may have gone.
         drop(answer.send(result));
     });
@@ -139,6 +141,11 @@ where
 /// Takes what a fetch brought for others out of its answer.
 fn brought(result: &mut Result<Response, Error>) -> Option<Brought> {
     result.as_mut().ok()?.message.extensions_mut().remove()
+}
+
+/// Returns whether somebody is given a list, as far as the status tells.
+fn is_list(result: &Result<Response, Error>) -> bool {
+    result.as_ref().is_ok_and(|response| response.message.status().is_success())
 }
 
 fn shared(entry: &Entry, clock: Clock) -> Response {

@@ -355,3 +355,14 @@ async fn nobody_boards_a_fetch_when_another_was_answered_with_something_that_can
     assert!(!is_collapsed(&after.await.unwrap().unwrap()));
     second.send_response(fixture.storable());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_failed_leaves_another_to_be_shared() {
+    let mut fixture = fixture();
+    fixture.below.allow(2);
+    let second = two_at_once(&mut fixture, testing::status(503)).await;
+    let after = fixture.ask();
+    tokio::task::yield_now().await;
+    second.send_response(fixture.storable());
+    assert!(is_collapsed(&after.await.unwrap().unwrap()));
+}
