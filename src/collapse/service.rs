@@ -89,7 +89,11 @@ impl<S> Collapse<S> {
                 _ => {}
             }
             match self.board(&self.ticket_anew(&mut request), Some(&passenger)) {
-                Seat::Leader(passenger, flying) => return lead(self.inner, request, passenger, flying).await,
+                Seat::Leader(own, flying) => {
+                    // Nobody may be left who waits for the old one.
+                    drop(passenger);
+                    return lead(self.inner, request, own, flying).await;
+                }
                 Seat::Follower(next) => passenger = next,
             }
         }
