@@ -18,7 +18,7 @@ use moka::ops::compute::{CompResult, Op};
 
 pub use entry::Entry;
 pub use fence::{Fence, Refusal, Stamp};
-pub use fetch::{Brought, Fetch};
+pub use fetch::Fetch;
 pub use key::CacheKey;
 
 use crate::telemetry::metrics::StoreMetrics;
@@ -123,7 +123,8 @@ impl Store {
         }
     }
 
-    /// Returns whether whoever joined the fetch of `entry` may have it, now that it has ended.
+    /// Returns whether whoever joined the fetch of `entry` may have it, now that it has ended. That it could not be stored
+    /// is no reason against it: who joined knew of no move of its groups. A switch that passed it over is one.
     #[must_use]
     pub fn may_share(&self, entry: &Entry) -> bool {
         !self.fence.has_switched(&entry.key, &entry.stamp, &entry.operators)

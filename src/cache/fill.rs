@@ -21,7 +21,7 @@ use crate::chathub::credential::expiry;
 use crate::chathub::{Identity, RoutedRequest};
 use crate::clock::Clock;
 use crate::error::Error;
-use crate::store::{Brought, Entry, Fetch, Refusal, Store};
+use crate::store::{Entry, Fetch, Refusal, Store};
 use crate::upstream::UpstreamError;
 use crate::wire::body::{Collected, collect};
 use crate::wire::cache_control::CacheControl;
@@ -121,11 +121,8 @@ impl FillLayer {
             },
         };
         let stored = judged.and_then(|entry| {
-            let published = self.store.publish(&entry);
-            // Whoever has joined by now began before the write that refuses it, unless nobody could know of that.
-            let brought = if published == Err(Refusal::Switched) { Brought::Overtaken } else { Brought::List(entry) };
-            head.extensions.insert(brought);
-            published.map_err(Detail::from)
+            head.extensions.insert(Arc::clone(&entry));
+            self.store.publish(&entry).map_err(Detail::from)
         });
         account.cache = CacheStatus {
             outcome: Outcome::Forwarded { reason: Forward::UriMiss, stored: stored.is_ok(), collapsed: false },

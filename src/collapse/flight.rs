@@ -3,7 +3,7 @@
 //! A flight lives as long as anybody waits for it. A leader that leaves takes nobody down, and when the last one has
 //! left, the fetch is ended and its place in the throttle's queue is free. What a flight shares is a storable answer
 //! or nothing: an error or an odd answer is its leader's alone, and the others then fetch for themselves, all at once.
-//! If the fetch was lost, or a write took from it what it would have shared, the others elect a new leader.
+//! If the fetch was lost, or brought what those who joined may not have, they elect a new leader.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::store::{Brought, CacheKey, Entry, Fetch};
+use crate::store::{CacheKey, Entry, Fetch};
 
 /// All running flights.
 #[derive(Debug, Default)]
@@ -55,7 +55,7 @@ pub enum Arrival {
     Shared(Arc<Entry>),
     /// With an answer, or an error, that is its leader's alone. The next fetch would likely bring the same.
     Private,
-    /// With nothing that tells of the next fetch: its task ended early, or a write overtook it.
+    /// With nothing that tells of the next fetch: its task ended early, or it brought something else than another did.
     Lost,
 }
 
@@ -192,13 +192,8 @@ pub struct Flying {
 impl Flying {
     /// Ends the flight with what the fetch brought for all, if anything. `is_seen` tells whether its leader is given a
     /// list: if so, who boards another from now on may have seen it.
-    pub fn land(self, brought: Option<Brought>, is_seen: bool) {
-        let arrival = match brought {
-            Some(Brought::List(entry)) => Arrival::Shared(entry),
-            Some(Brought::Overtaken) => Arrival::Lost,
-            None => Arrival::Private,
-        };
-        self.end(arrival, is_seen);
+    pub fn land(self, brought: Option<Arc<Entry>>, is_seen: bool) {
+        self.end(brought.map_or(Arrival::Private, Arrival::Shared), is_seen);
     }
 
     /// First nobody boards any more, and who boards another learns of this; then those aboard go on.

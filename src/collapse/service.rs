@@ -14,7 +14,7 @@ use super::layer::CollapseLayer;
 use crate::chathub::RoutedRequest;
 use crate::clock::Clock;
 use crate::error::{Cause, Error};
-use crate::store::{Brought, Entry, Fetch};
+use crate::store::{Entry, Fetch};
 use crate::telemetry::metrics::FollowerOutcome;
 use crate::wire::Response;
 use crate::wire::cache_status::{Forward, Outcome};
@@ -107,12 +107,9 @@ impl<S> Collapse<S> {
     {
         let key = self.ticket_anew(&mut request).key();
         let mut result = self.inner.oneshot(request).await;
-        let entry = match brought(&mut result) {
-            Some(Brought::List(entry)) => Some(entry),
-            Some(Brought::Overtaken) | None => None,
-        };
+        let brought = brought(&mut result);
         if is_list(&result) {
-            self.flights.answered(&key, entry.as_ref());
+            self.flights.answered(&key, brought.as_ref());
         }
         result
     }
@@ -143,7 +140,7 @@ where
 }
 
 /// Takes what a fetch brought for others out of its answer.
-fn brought(result: &mut Result<Response, Error>) -> Option<Brought> {
+fn brought(result: &mut Result<Response, Error>) -> Option<Arc<Entry>> {
     result.as_mut().ok()?.message.extensions_mut().remove()
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::entry::Entry;
 use super::fence::{Held, Stamp};
 use super::key::CacheKey;
 
@@ -34,13 +33,4 @@ impl Fetch {
     pub fn may_share(&self, running: &Self) -> bool {
         !self.is_refresh && self.key() == running.key() && self.stamp().may_share(&running.stamp())
     }
-}
-
-/// What a fetch brought for others. It travels in the response's extensions; an answer without it is its asker's alone.
-#[derive(Debug, Clone)]
-pub enum Brought {
-    /// A list that all who share the fetch may have.
-    List(Arc<Entry>),
-    /// Nothing, for a write came in between whose reach was not known before: who shared the fetch should fetch again.
-    Overtaken,
 }

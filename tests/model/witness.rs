@@ -15,8 +15,6 @@ pub(crate) enum Witness {
     Shared,
     /// A read joined a flight, and had to fetch again.
     Lost,
-    /// What a flight brought for all was not for all any more when a read got it.
-    SwitchedSinceJudged,
     /// A read might not join the flight of its question.
     MayNotShare,
     /// An answer was registered.

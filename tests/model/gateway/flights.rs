@@ -5,8 +5,8 @@
 //! its fetch.
 
 use super::Gateway;
-use super::state::{Arrival, Entry, Flight, Phase, Rivals, State};
-use crate::fence::{Refusal, Stamp};
+use super::state::{Entry, Flight, Phase, Rivals, State};
+use crate::fence::Stamp;
 use crate::upstream::Question;
 use crate::witness::Witness;
 
@@ -41,10 +41,7 @@ impl Gateway {
         let Entry { view, stamp, .. } = entry;
         let landed = state.machine.change(|machine| machine.land(&view.question.key(), &stamp, &view.ids()));
         self.saw(landed.map_or_else(Witness::Refused, |()| Witness::Stored));
-        state.flight(read).phase = match landed {
-            Ok(()) => Phase::Landed(entry),
-            Err(why) => Phase::Judged(Arrival { entry, is_for_all: why != Refusal::Switched }),
-        };
+        state.flight(read).phase = if landed.is_ok() { Phase::Landed(entry) } else { Phase::Judged(entry) };
         if landed.is_ok() { state.forbid(&self.writes, &view) } else { Ok(()) }
     }
 
@@ -53,20 +50,19 @@ impl Gateway {
         if !state.store(entry) {
             self.saw(Witness::LaterFetchIsStored);
         }
-        state.flight(read).phase = Phase::Judged(Arrival { entry, is_for_all: true });
+        state.flight(read).phase = Phase::Judged(entry);
     }
 
     pub(super) fn close(&self, state: &mut State, read: usize) -> Result<(), String> {
-        let Phase::Judged(arrival) = state.flight(read).phase else { unreachable!() };
+        let Phase::Judged(entry) = state.flight(read).phase else { unreachable!() };
         state.running.retain(|(_, leader)| *leader != read);
         // Another may be in the air that began later. It may have been answered earlier.
-        if let Some(other) = state.leader_of(arrival.entry.view.question) {
-            let brought = arrival.is_for_all.then_some(arrival.entry.view);
-            state.flight(other).rivals.note(brought);
+        if let Some(other) = state.leader_of(entry.view.question) {
+            state.flight(other).rivals.note(Some(entry.view));
         }
-        state.flight(read).phase = Phase::Closed(arrival);
+        state.flight(read).phase = Phase::Closed(entry);
         self.alight(state, read);
-        self.end(state, read, &arrival.entry.view)
+        self.end(state, read, &entry.view)
     }
 
     /// One passenger leaves a flight. The last of them takes it down.

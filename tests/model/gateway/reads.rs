@@ -4,7 +4,7 @@
 //! once more. A write whose answer is released meanwhile promises it nothing; who asked for that would find fault with a
 //! gateway that is right.
 
-use super::state::{Arrival, Entry, Part, Phase, Rivals, State};
+use super::state::{Entry, Part, Phase, Rivals, State};
 use super::{Gateway, Read};
 use crate::upstream::View;
 use crate::witness::Witness;
@@ -69,26 +69,22 @@ impl Gateway {
 
     pub(super) fn follow(&mut self, state: &mut State, read: usize) -> Result<(), String> {
         let Part::Following(leader, rivals) = state.reads[read].part else { unreachable!() };
-        let Phase::Closed(arrival) = state.flight(leader).phase else { unreachable!() };
-        let is_shared = rivals.allow(&arrival.entry.view) && self.is_shared(state, &arrival);
+        let Phase::Closed(entry) = state.flight(leader).phase else { unreachable!() };
+        let is_shared = rivals.allow(&entry.view) && self.is_shared(state, &entry);
         if !is_shared {
             self.ask(state, read);
         }
         state.machine.change(|machine| machine.end_fetch(&self.reads[read].question.key()));
         self.alight(state, leader);
-        if is_shared { self.end(state, read, &arrival.entry.view) } else { Ok(()) }
+        if is_shared { self.end(state, read, &entry.view) } else { Ok(()) }
     }
 
     /// Returns whether a follower may have what its flight brought: that is asked once more when it gets it.
-    fn is_shared(&mut self, state: &State, arrival: &Arrival) -> bool {
-        let Entry { view, stamp, .. } = arrival.entry;
-        let has_switched = state.machine.get().has_switched(&view.question.key(), &stamp, &view.ids());
-        if arrival.is_for_all && has_switched {
-            self.saw(Witness::SwitchedSinceJudged);
-        }
-        let is_shared = arrival.is_for_all && !has_switched;
-        self.saw(if is_shared { Witness::Shared } else { Witness::Lost });
-        is_shared
+    fn is_shared(&mut self, state: &State, entry: &Entry) -> bool {
+        let Entry { view, stamp, .. } = entry;
+        let has_switched = state.machine.get().has_switched(&view.question.key(), stamp, &view.ids());
+        self.saw(if has_switched { Witness::Lost } else { Witness::Shared });
+        !has_switched
     }
 
     /// A read ends with what it was given. This is what it is all about.

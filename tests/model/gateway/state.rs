@@ -137,15 +137,8 @@ pub(super) enum Phase {
     Aloft,
     Answered(Entry),
     Landed(Entry),
-    Judged(Arrival),
-    Closed(Arrival),
-}
-
-/// What a flight has for its leader, and whether its followers may have it.
-#[derive(Debug, Clone, Copy, Hash)]
-pub(super) struct Arrival {
-    pub(super) entry: Entry,
-    pub(super) is_for_all: bool,
+    Judged(Entry),
+    Closed(Entry),
 }
 
 // === a write ===
