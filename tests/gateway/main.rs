@@ -5,6 +5,7 @@
 
 mod collapsing;
 mod content;
+mod doubt;
 mod failure;
 mod forwarding;
 mod freshness;
@@ -12,6 +13,7 @@ mod hub;
 mod invalidation;
 mod isolation;
 mod operations;
+mod purging;
 mod refusals;
 mod secrets;
 mod shutdown;
