@@ -3,30 +3,21 @@
 //! The leaf is a service that answers at once, so what is measured is ours. Compare figures of one run only: machines
 //! are noisy.
 
+mod support;
+
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
-use std::num::NonZeroU32;
-use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use chathub_gateway::cache::{CacheLayer, FillLayer, Lifetimes};
 use chathub_gateway::chathub::RoutedRequest;
 use chathub_gateway::chathub::credential::DigestKey;
 use chathub_gateway::clock::Clock;
-use chathub_gateway::collapse::CollapseLayer;
-use chathub_gateway::config::Mode;
 use chathub_gateway::edge::{AccessLogLayer, AdmissionLayer, RescueLayer};
 use chathub_gateway::error::Error;
-use chathub_gateway::invalidation::{InspectionLayer, InvalidationLayer, WritesInFlight};
-use chathub_gateway::stack::{self, CoreParts, EdgeParts, Stack};
-use chathub_gateway::store::Store;
+use chathub_gateway::stack::{self, EdgeParts, Stack};
 use chathub_gateway::telemetry::access::AccessLog;
 use chathub_gateway::telemetry::metrics::Metrics;
-use chathub_gateway::throttle::limiter::Terms;
-use chathub_gateway::throttle::{Quotas, ThrottleLayer};
-use chathub_gateway::upstream::retry::RetryReads;
 use chathub_gateway::wire::{Body, Request, RequestId, Response};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
@@ -60,36 +51,7 @@ fn stack() -> impl Stack {
         admission: AdmissionLayer::new(1 << 20),
         digests: digests.clone(),
     };
-    stack::edge(edge, stack::core(core(clock, &metrics, digests), tower::service_fn(answer)))
-}
-
-fn core(clock: Clock, metrics: &Metrics, digests: DigestKey) -> CoreParts {
-    let minute = Duration::from_secs(60);
-    let lifetimes = Lifetimes { operators: minute, organizations: minute };
-    let store = Arc::new(Store::new(64 << 20, minute, &metrics.store));
-    let terms =
-        Terms { mode: Mode::Enforce, max_wait: minute, max_lanes: 1000, clock, metrics: metrics.throttle.clone() };
-    let plenty = NonZeroU32::new(1_000_000_000).expect("it is not zero");
-    let quotas = Quotas::new(|_| governor::Quota::per_second(plenty), &terms);
-    CoreParts {
-        cache: CacheLayer::new(Arc::clone(&store), lifetimes, clock),
-        collapse: CollapseLayer {
-            store: Arc::clone(&store),
-            timeout: minute,
-            clock,
-            metrics: metrics.collapse.clone(),
-        },
-        fill: FillLayer { store: Arc::clone(&store), lifetimes, max_body: 1 << 20, total_timeout: minute, clock },
-        retry: RetryReads::new(20, metrics.upstream.clone()),
-        inspection: InspectionLayer { max_inspect: 1 << 20 },
-        throttle: ThrottleLayer::new(Arc::new(quotas), digests),
-        invalidation: InvalidationLayer {
-            store,
-            quarantine: minute,
-            metrics: metrics.invalidation.clone(),
-            writes: WritesInFlight::new(),
-        },
-    }
+    stack::edge(edge, stack::core(support::core(clock, &metrics, digests), tower::service_fn(answer)))
 }
 
 /// A request as a connection hands it over. The token is as long as a small JWT.

@@ -5,27 +5,23 @@
 //! The second time each write is spelled so that two parsers could read it differently (a quoted number), and so the
 //! gateway must hide every list of operators. What lies between the two figures is what reading writes is worth.
 
-use std::num::NonZeroU32;
-use std::sync::Arc;
+#[path = "../tests/support/emulator/random.rs"]
+#[allow(dead_code, reason = "the emulator uses more of it")]
+mod random;
+mod support;
+
 use std::time::Duration;
 
 use bytes::Bytes;
-use chathub_gateway::cache::{CacheLayer, FillLayer, Lifetimes};
 use chathub_gateway::chathub::credential::DigestKey;
 use chathub_gateway::chathub::{List, Route, RoutedRequest};
 use chathub_gateway::clock::Clock;
-use chathub_gateway::collapse::CollapseLayer;
-use chathub_gateway::config::Mode;
 use chathub_gateway::error::Error;
-use chathub_gateway::invalidation::{InspectionLayer, InvalidationLayer, WritesInFlight};
-use chathub_gateway::stack::{self, Core, CoreParts};
-use chathub_gateway::store::Store;
+use chathub_gateway::stack::{self, Core};
 use chathub_gateway::telemetry::metrics::Metrics;
-use chathub_gateway::throttle::limiter::Terms;
-use chathub_gateway::throttle::{Quotas, ThrottleLayer};
-use chathub_gateway::upstream::retry::RetryReads;
 use chathub_gateway::wire::cache_status::Outcome;
 use chathub_gateway::wire::{Body, Response};
+use random::Random;
 use tower::ServiceExt;
 
 const SEED: u64 = 20_260_101;
@@ -74,7 +70,8 @@ fn run(tokens: Tokens, spelling: Spelling) -> Tally {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(async {
         let digests = DigestKey::random().expect("the system has random numbers");
-        let core = stack::core(parts(digests.clone()), tower::service_fn(answer));
+        let metrics = Metrics::new(prometheus::Registry::new());
+        let core = stack::core(support::core(Clock::start(), &metrics, digests.clone()), tower::service_fn(answer));
         let clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
                 let token = if matches!(tokens, Tokens::One) { 0 } else { client };
@@ -93,14 +90,14 @@ fn run(tokens: Tokens, spelling: Spelling) -> Tally {
 }
 
 async fn work(core: Core, digests: DigestKey, client: u64, token: u64, spelling: Spelling) -> Tally {
-    let mut dice = Dice(SEED ^ (client << 32));
+    let mut dice = Random::seeded(SEED ^ (client << 32));
     let mut tally = Tally::default();
     let end = tokio::time::Instant::now() + HOUR;
     // They do not march in step.
     tokio::time::sleep(REST * u32::try_from(client).expect("it is small") / 10).await;
     while tokio::time::Instant::now() < end {
-        let (kind, organization) = (dice.roll(100), 1 + dice.roll(ORGANIZATIONS));
-        let operator = organization * OPERATORS + dice.roll(OPERATORS);
+        let (kind, organization) = (dice.below(100), 1 + dice.below(ORGANIZATIONS));
+        let operator = organization * OPERATORS + dice.below(OPERATORS);
         let quote = if matches!(spelling, Spelling::Doubtful) { "\"" } else { "" };
         let request = match kind {
             0..95 => request(&digests, token, "GET", &format!("/api/operator?organizationId={organization}"), ""),
@@ -152,45 +149,4 @@ async fn answer(request: RoutedRequest) -> Result<Response, Error> {
     });
     let message = http::Response::builder().header("content-type", "application/json; charset=utf-8");
     Ok(Response::new(message.body(Body::from(Bytes::from(content))).expect("the head is well-formed")))
-}
-
-fn parts(digests: DigestKey) -> CoreParts {
-    let (clock, metrics, minute) = (Clock::start(), Metrics::new(prometheus::Registry::new()), Duration::from_secs(60));
-    let lifetimes = Lifetimes { operators: minute, organizations: minute };
-    let store = Arc::new(Store::new(64 << 20, minute, &metrics.store));
-    let terms = Terms { mode: Mode::Off, max_wait: minute, max_lanes: 1000, clock, metrics: metrics.throttle.clone() };
-    let plenty = NonZeroU32::new(1_000_000).expect("it is not zero");
-    let quotas = Quotas::new(|_| governor::Quota::per_second(plenty), &terms);
-    CoreParts {
-        cache: CacheLayer::new(Arc::clone(&store), lifetimes, clock),
-        collapse: CollapseLayer {
-            store: Arc::clone(&store),
-            timeout: minute,
-            clock,
-            metrics: metrics.collapse.clone(),
-        },
-        fill: FillLayer { store: Arc::clone(&store), lifetimes, max_body: 1 << 20, total_timeout: minute, clock },
-        retry: RetryReads::new(20, metrics.upstream.clone()),
-        inspection: InspectionLayer { max_inspect: 1 << 20 },
-        throttle: ThrottleLayer::new(Arc::new(quotas), digests),
-        invalidation: InvalidationLayer {
-            store,
-            quarantine: minute,
-            metrics: metrics.invalidation.clone(),
-            writes: WritesInFlight::new(),
-        },
-    }
-}
-
-/// Numbers from a seed (SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % sides
-    }
 }
