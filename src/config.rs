@@ -31,6 +31,7 @@ mod setting;
 mod suggestion;
 #[cfg(test)]
 mod tests;
+mod text;
 mod unit;
 mod word;
 

@@ -6,7 +6,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::kind::Fault;
+use super::kind::{Fault, Kind};
 use super::problem::{Place, Problem};
 use super::setting::{self, PREFIX, SETTINGS, Setting};
 use super::{Arguments, suggestion};
@@ -83,7 +83,7 @@ impl Raw {
             Some(text) => Written::Plain(text.to_owned()),
             None => Written::NotUnicode,
         };
-        let shown = shown_text(setting, &value.to_string_lossy());
+        let shown = shown_text(&setting.kind, &value.to_string_lossy());
         self.given.push(Given { setting, written, shown, place });
     }
 
@@ -133,14 +133,14 @@ impl Written {
 }
 
 /// Returns a text as it is shown. It is redacted as a whole, for cutting it could hide where a password ends.
-pub(super) fn shown_text(setting: &Setting, text: &str) -> String {
-    format!("{:?}", cut(&setting.kind.redact(text.to_owned())))
+pub(super) fn shown_text(kind: &Kind, text: &str) -> String {
+    format!("{:?}", cut(&kind.redact(text.to_owned())))
 }
 
 /// Returns a piece of the file as it is shown.
-pub(super) fn shown_source(setting: &Setting, source: &str) -> String {
+pub(super) fn shown_source(kind: &Kind, source: &str) -> String {
     let line = source.split_whitespace().collect::<Vec<_>>().join(" ");
-    cut(&setting.kind.redact(line))
+    cut(&kind.redact(line))
 }
 
 fn cut(text: &str) -> String {
