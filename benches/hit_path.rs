@@ -13,6 +13,7 @@ use bytes::Bytes;
 use chathub_gateway::chathub::RoutedRequest;
 use chathub_gateway::chathub::credential::DigestKey;
 use chathub_gateway::clock::Clock;
+use chathub_gateway::config::Mode;
 use chathub_gateway::edge::{AccessLogLayer, AdmissionLayer, RescueLayer};
 use chathub_gateway::error::Error;
 use chathub_gateway::stack::{self, EdgeParts, Stack};
@@ -51,7 +52,7 @@ fn stack() -> impl Stack {
         admission: AdmissionLayer::new(1 << 20),
         digests: digests.clone(),
     };
-    stack::edge(edge, stack::core(support::core(clock, &metrics, digests), tower::service_fn(answer)))
+    stack::edge(edge, stack::core(support::core(clock, &metrics, digests, Mode::Enforce), tower::service_fn(answer)))
 }
 
 /// A request as a connection hands it over. The token is as long as a small JWT.
@@ -63,7 +64,8 @@ fn request(target: &'static str, cache_control: Option<&'static str>) -> Request
     }
     let (head, ()) = builder.body(()).expect("the head is well-formed").into_parts();
     let id = RequestId::take_or_make(&head.headers);
-    Request { head, body: Body::empty(), peer: IpAddr::V4(Ipv4Addr::LOCALHOST), id, fault: None }
+    let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    Request { head, body: Body::empty(), peer, is_rested: true, id, fault: None }
 }
 
 async fn send(stack: impl Stack, request: Request) -> Result<Response, Infallible> {

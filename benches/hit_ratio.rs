@@ -16,6 +16,7 @@ use bytes::Bytes;
 use chathub_gateway::chathub::credential::DigestKey;
 use chathub_gateway::chathub::{List, Route, RoutedRequest};
 use chathub_gateway::clock::Clock;
+use chathub_gateway::config::Mode;
 use chathub_gateway::error::Error;
 use chathub_gateway::stack::{self, Core};
 use chathub_gateway::telemetry::metrics::Metrics;
@@ -71,7 +72,10 @@ fn run(tokens: Tokens, spelling: Spelling) -> Tally {
     runtime.expect("a runtime").block_on(async {
         let digests = DigestKey::random().expect("the system has random numbers");
         let metrics = Metrics::new(prometheus::Registry::new());
-        let core = stack::core(support::core(Clock::start(), &metrics, digests.clone()), tower::service_fn(answer));
+        let core = stack::core(
+            support::core(Clock::start(), &metrics, digests.clone(), Mode::Enforce),
+            tower::service_fn(answer),
+        );
         let clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
                 let token = if matches!(tokens, Tokens::One) { 0 } else { client };
@@ -134,6 +138,7 @@ fn request(digests: &DigestKey, token: u64, method: &str, target: &str, content:
         list: List::from_canonical(&head.method, &head.uri),
         identity: digests.identify(&head.headers),
         peer: std::net::Ipv4Addr::LOCALHOST.into(),
+        is_rested: true,
         body: if content.is_empty() { Body::empty() } else { Bytes::copy_from_slice(content.as_bytes()).into() },
         head,
     }

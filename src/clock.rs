@@ -35,19 +35,16 @@ impl Clock {
         self.now() - self.started
     }
 
+    /// Returns the moment at which this clock will have run so long.
+    #[must_use]
+    pub fn at(&self, uptime: Duration) -> Instant {
+        self.started + uptime
+    }
+
     /// Wall time as the time since 1970. It moves with the monotonic clock, so a step of the system's clock after the
     /// start does not change how long anything lasts.
     #[must_use]
     pub fn wall(&self) -> Duration {
         self.started_wall + self.uptime()
-    }
-}
-
-/// governor measures by this clock too.
-impl governor::clock::Clock for Clock {
-    type Instant = governor::nanos::Nanos;
-
-    fn now(&self) -> Self::Instant {
-        self.uptime().into()
     }
 }

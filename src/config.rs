@@ -17,6 +17,7 @@
 
 mod address;
 mod arguments;
+mod credentials;
 mod defaults;
 mod field;
 mod file;
@@ -41,6 +42,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use arguments::{Arguments, Command};
+pub use credentials::{Credentials, SingleCredential};
 pub use load::load;
 pub use print::reference;
 pub use problem::{Place, Problem, Problems};
@@ -173,14 +175,48 @@ pub struct Throttle {
     /// How long a request over quota may wait for its turn, up to 1 h; zero refuses it at once. Default 15 s: a
     /// client with 30 s of patience still gets its answer.
     pub max_wait: Duration,
-    /// Credentials that are told apart at once, 1 to 10 000 000. Default 100 000.
+    /// Requests that may wait at once, of all credentials together, up to 1 000 000; one more is refused, and with zero
+    /// each that is over quota. Default 10 000, as many as there may be connections.
+    pub max_waiting: usize,
+    /// Requests that may wait at once of one credential in one class, up to 100 000; zero as above. Default 1000, more
+    /// than 50/s lets go within `max_wait`.
+    pub max_waiting_per_credential: usize,
+    /// Credentials that are told apart at once, 1 to 10 000 000; more share one quota. Default 100 000.
     pub max_credentials: usize,
+    /// How long one 429 or 503 of the upstream stops a credential's class at the most, whatever its `Retry-After` asks
+    /// for, 1 ms to 1 h. Default 300 s.
+    pub max_stop: Duration,
+    /// Whether repeated 429s of the upstream lower the rate of a credential's class, from where it rises again. Default
+    /// true.
+    pub adaptive: bool,
+    /// The file that gives single credentials quotas of their own. Absent, the default, means that all have the same.
+    pub credentials_file: Option<PathBuf>,
     /// Operator and organization lists, synchronize, status. Default 5/s, burst 5: the published page's sample.
     pub operator: Quota,
     /// Company logins, by the peer's address. Default 1/s, burst 5: the authentication page's sample.
     pub login: Quota,
     /// All else. Default 50/s, burst 25: the rate-limit page allows 50/s with no second above 75.
     pub other: Quota,
+    /// All credentials and classes together. By default there is no such quota.
+    pub upstream: UpstreamQuota,
+}
+
+/// An allowance for all credentials together, if there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpstreamQuota {
+    /// What may go upstream in the long run, at most 1 000 000/s. Absent, the default, means no such quota.
+    pub rate: Option<Rate>,
+    /// What may go upstream at once after a rest, 1 to 1 000 000. Default 20, which with 50/s keeps 70 within a second:
+    /// below the 75 of the rate-limit page, with 0.1 s to spare for delays on the way.
+    pub burst: NonZeroU32,
+}
+
+impl UpstreamQuota {
+    /// Returns it as a quota, if there is one.
+    #[must_use]
+    pub fn quota(self) -> Option<Quota> {
+        self.rate.map(|rate| Quota { rate, burst: self.burst })
+    }
 }
 
 /// One class's allowance for each credential.

@@ -9,7 +9,7 @@ use http::StatusCode;
 
 use crate::invalidation::outcome::Outcome;
 use crate::server::framing::Fault;
-use crate::throttle::Rejected;
+use crate::throttle::{Refusal, Rejection};
 use crate::upstream::UpstreamError;
 use crate::wire::BodyError;
 use crate::wire::cache_status::{Detail, Forward};
@@ -57,7 +57,7 @@ pub enum Cause {
     Content(#[source] BodyError),
     /// Over quota.
     #[error(transparent)]
-    Throttled(#[from] Rejected),
+    Throttled(#[from] Refusal),
     /// The exchange with the upstream failed.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
@@ -141,7 +141,7 @@ impl Error {
             Cause::Framing(_) | Cause::MethodRefused | Cause::RepeatedCredential | Cause::Overloaded => Detail::Refused,
             Cause::Content(BodyError::TooLarge { .. }) => Detail::Refused,
             Cause::Content(_) => Detail::ClientFailed,
-            Cause::Throttled(_) => Detail::Throttled,
+            Cause::Throttled(refusal) => refusal.rejection.into(),
             Cause::Upstream(_) => Detail::UpstreamFailed,
             Cause::Internal => Detail::Internal,
         }
@@ -151,7 +151,7 @@ impl Error {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match &self.cause {
-            Cause::Throttled(rejected) => Some(rejected.retry_after),
+            Cause::Throttled(refusal) => Some(refusal.retry_after),
             Cause::Overloaded => Some(Duration::from_secs(1)),
             _ => None,
         }
@@ -162,6 +162,16 @@ impl Error {
     #[must_use]
     pub fn closes_connection(&self) -> bool {
         matches!(self.cause, Cause::Framing(_) | Cause::Content(_))
+    }
+}
+
+impl From<Rejection> for Detail {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::TooLong | Rejection::Unfair | Rejection::NoSpareCell => Self::Throttled,
+            Rejection::LineFull | Rejection::Full => Self::QueueFull,
+            Rejection::Stopped => Self::CoolingDown,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::cache::{CacheLayer, FillLayer, Lifetimes};
 use crate::chathub::credential::DigestKey;
 use crate::clock::Clock;
 use crate::collapse::CollapseLayer;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Credentials, Problems};
 use crate::edge::{AccessLogLayer, AdmissionLayer, RescueLayer};
 use crate::invalidation::{InspectionLayer, InvalidationLayer, WritesInFlight};
 use crate::server::connection;
@@ -25,8 +25,8 @@ use crate::stack::{self, CoreParts, EdgeParts, Stack};
 use crate::store::Store;
 use crate::telemetry::access::{AccessLog, Writer};
 use crate::telemetry::metrics::Metrics;
-use crate::throttle::limiter::Terms;
-use crate::throttle::{Class, Quotas, ThrottleLayer};
+use crate::throttle::pacer::Terms;
+use crate::throttle::{FeedbackLayer, Limiter, Quota, ThrottleLayer};
 use crate::upstream::retry::RetryReads;
 use crate::upstream::{self, Client, Upstream};
 
@@ -56,6 +56,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The file with quotas for single credentials is wrong, as settings can be.
+    #[error("read the quotas of single credentials (throttle.credentials_file)")]
+    Credentials(#[source] Problems),
     /// The thread that writes the access log could not be started.
     #[error("start the access log")]
     AccessLog(#[source] io::Error),
@@ -85,6 +88,7 @@ pub struct Gateway {
     clock: Clock,
     digests: DigestKey,
     access: Access,
+    credentials: Arc<Credentials>,
     access_log: Option<(AccessLog, Writer)>,
 }
 
@@ -97,6 +101,7 @@ impl Gateway {
     ///
     /// [`StartError`], and nothing stays bound.
     pub fn bind(config: Config, log: impl io::Write + Send + 'static) -> Result<Self, StartError> {
+        let credentials = Credentials::of_settings(&config).map_err(StartError::Credentials)?;
         let listener = bind("server.listen", config.server.listen)?;
         let admin_listener = bind("admin.listen", config.admin.listen)?;
         let clock = Clock::start();
@@ -112,6 +117,7 @@ impl Gateway {
             access_log: access_log.transpose().map_err(StartError::AccessLog)?,
             access: Access::new(digests.clone(), secret.as_deref()),
             digests,
+            credentials: Arc::new(credentials),
             config,
             listener,
             admin_listener,
@@ -201,26 +207,27 @@ impl Gateway {
                 metrics: self.metrics.invalidation.clone(),
                 writes: writes.clone(),
             },
+            feedback: FeedbackLayer { clock: self.clock },
         }
     }
 
     fn throttle(&self) -> ThrottleLayer {
         let throttle = &self.config.throttle;
         let terms = Terms {
-            mode: throttle.mode,
+            quotas: [&throttle.operator, &throttle.login, &throttle.other].map(Quota::from),
+            upstream: throttle.upstream.quota().as_ref().map(Quota::from),
             max_wait: throttle.max_wait,
+            max_waiting: throttle.max_waiting,
+            max_waiting_per_lane: throttle.max_waiting_per_credential,
             max_lanes: throttle.max_credentials,
-            clock: self.clock,
-            metrics: self.metrics.throttle.clone(),
+            max_stop: throttle.max_stop,
+            is_adaptive: throttle.adaptive,
         };
-        let quota = |class| {
-            quota(match class {
-                Class::Operator => &throttle.operator,
-                Class::Login => &throttle.login,
-                Class::Other => &throttle.other,
-            })
-        };
-        ThrottleLayer::new(Arc::new(Quotas::new(quota, &terms)), self.digests.clone())
+        ThrottleLayer {
+            limiter: Limiter::start(throttle.mode, terms, self.clock, self.metrics.throttle.clone()),
+            credentials: Arc::clone(&self.credentials),
+            digests: self.digests.clone(),
+        }
     }
 
     fn upstream(&self) -> Upstream {
@@ -313,10 +320,4 @@ fn limits(server: &config::Server) -> Limits {
         idle_timeout: server.idle_timeout,
         body_timeout: server.body_timeout,
     }
-}
-
-fn quota(quota: &config::Quota) -> governor::Quota {
-    governor::Quota::with_period(quota.rate.period())
-        .expect("a period is not zero: checked by Config")
-        .allow_burst(quota.burst)
 }

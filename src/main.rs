@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use chathub_gateway::config::{Arguments, Command, Config, Format, load};
+use chathub_gateway::config::{Arguments, Command, Config, Credentials, Format, Problems, load};
 use chathub_gateway::error::chain;
-use chathub_gateway::gateway::Ended;
+use chathub_gateway::gateway::{Ended, StartError};
 use chathub_gateway::{Gateway, telemetry};
 use clap::Parser;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -19,13 +19,13 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let config = match load(&arguments, std::env::vars_os(), |path| std::fs::read_to_string(path)) {
         Ok(config) => config,
-        Err(problems) => {
-            eprintln!("{problems}");
-            return WRONG_SETTINGS.into();
-        }
+        Err(problems) => return wrong(&problems),
     };
     match arguments.command {
-        Some(Command::Check) => println!("the settings are good"),
+        Some(Command::Check) => match Credentials::of_settings(&config) {
+            Ok(_) => println!("the settings are good"),
+            Err(problems) => return wrong(&problems),
+        },
         Some(Command::Config) => print!("{}", config.to_toml()),
         None => return run(config).unwrap_or_else(|error| failed(&*error)),
     }
@@ -104,8 +104,17 @@ impl Signals {
     }
 }
 
+/// Says on standard error, for people, what is wrong with the settings.
+fn wrong(problems: &Problems) -> ExitCode {
+    eprintln!("{problems}");
+    WRONG_SETTINGS.into()
+}
+
 /// Says on standard error, for people, what could not be done and why.
-fn failed(error: &dyn std::error::Error) -> ExitCode {
+fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    if let Some(StartError::Credentials(problems)) = error.downcast_ref() {
+        return wrong(problems);
+    }
     eprintln!("chathub-gateway: {}", chain(error));
     FAILED.into()
 }

@@ -16,7 +16,7 @@ use crate::collapse::CollapseLayer;
 use crate::edge::{AccessLogLayer, AdmissionLayer, ExplainLayer, RescueLayer, RoutingLayer};
 use crate::error::Error;
 use crate::invalidation::{InspectionLayer, InvalidationLayer};
-use crate::throttle::ThrottleLayer;
+use crate::throttle::{FeedbackLayer, ThrottleLayer};
 use crate::upstream::retry::RetryReads;
 use crate::wire::{Request, Response};
 
@@ -40,6 +40,8 @@ pub struct CoreParts {
     pub throttle: ThrottleLayer,
     /// Fences writes.
     pub invalidation: InvalidationLayer,
+    /// Tells the throttle of answers.
+    pub feedback: FeedbackLayer,
 }
 
 /// Stacks the core over `upstream`.
@@ -57,6 +59,7 @@ where
         .layer(parts.inspection) // before the queue: who waits there has been read, and a cell waits for no client
         .layer(parts.throttle) // only what goes upstream costs a cell; whoever leaves the queue takes his write back
         .layer(parts.invalidation) // last: a write that waits or is refused hides nothing; from here it runs by itself
+        .layer(parts.feedback) // below what runs by itself: it hears of each answer, though the client has left
         .service(upstream);
     BoxCloneSyncService::new(core)
 }

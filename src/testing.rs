@@ -29,6 +29,7 @@ pub(crate) fn routed(method: &str, target: &str, fields: &[(&str, &str)]) -> Rou
         list: List::from_canonical(&head.method, &head.uri),
         identity: digests().identify(&head.headers),
         peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        is_rested: true,
         body: Body::empty(),
         head,
     }

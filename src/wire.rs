@@ -9,16 +9,23 @@ pub mod body;
 pub mod cache_control;
 pub mod cache_status;
 pub mod hop_by_hop;
+pub mod number;
 pub mod problem;
+pub mod rate_limit;
 pub mod request_id;
 
 pub use account::Account;
 pub use body::{Body, BodyError};
+pub use rate_limit::RateLimit;
 pub use request_id::RequestId;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::server::framing::Fault;
+
+/// How long a connection is quiet that keeps to a `Retry-After`, which is never shorter.
+pub const REST: Duration = Duration::from_secs(1);
 
 /// A request as the edge sees it.
 #[derive(Debug)]
@@ -29,6 +36,8 @@ pub struct Request {
     pub body: Body,
     /// The address of the client's end of the connection.
     pub peer: IpAddr,
+    /// Its connection is new, or has been quiet for [`REST`].
+    pub is_rested: bool,
     /// Taken from the client's `X-Request-Id`, or made.
     pub id: RequestId,
     /// What is wrong with the bytes that stood where this request stands, if anything. The head is then a placeholder.

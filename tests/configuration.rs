@@ -201,3 +201,37 @@ fn a_secret_that_cannot_be_read_or_is_empty_is_told_at_the_start() {
         assert!(stderr(&output).contains(&expected), "{output:?}");
     }
 }
+
+#[test]
+fn a_wrong_file_of_credentials_is_told_like_other_settings_and_a_good_one_is_accepted() {
+    let anywhere =
+        [("CHATHUB_GATEWAY__SERVER__LISTEN", "127.0.0.1:0"), ("CHATHUB_GATEWAY__ADMIN__LISTEN", "127.0.0.1:0")];
+    let token = file("reports_token", "s3cret-of-reports\n");
+    let quotas = "operator = { rate = \"2/s\", burst = 2 }\nother = { rate = \"10/s\", burst = 5 }\n";
+    let good = file("good_credentials", &format!("[reports]\nfile = \"reports_token.toml\"\n{quotas}"));
+    let wrong = file(
+        "wrong_credentials",
+        &format!("[reports]\nfile = {token:?}\noperator = {{ rate = 2, burst = 2 }}\n\n[sync]\nsha256 = \"s3cret\"\n"),
+    );
+    let named = |path| [anywhere[0], anywhere[1], ("CHATHUB_GATEWAY__THROTTLE__CREDENTIALS_FILE", path)];
+
+    for command in [&[][..], &["check"]] {
+        let output = run(command, &named(&wrong));
+
+        assert_eq!(output.status.code(), WRONG, "{command:?}");
+        let expected = [
+            format!(r#"{wrong}:3:21: reports.operator.rate = 2: has no period; write for example rate = "2/s""#),
+            format!(r#"{wrong}:5:2: sync: gives no quota; write for example operator = {{ rate = "5/s", burst = 5 }}"#),
+            format!(
+                r#"{wrong}:6:10: sync.sha256 = "***": is not 64 hexadecimal digits in quotes; printf %s "$TOKEN" | sha256sum prints them"#
+            ),
+        ];
+        assert_eq!(stderr(&output).lines().collect::<Vec<_>>(), expected, "{command:?}");
+    }
+    let output = run(&["check"], &named(&good));
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), "the settings are good\n"), "{output:?}");
+    let output = run(&["check"], &named("/nowhere/credentials.toml"));
+    assert_eq!(output.status.code(), WRONG);
+    let expected = "/nowhere/credentials.toml: cannot be read, though throttle.credentials_file names it: No such file";
+    assert!(stderr(&output).starts_with(expected), "{output:?}");
+}

@@ -13,19 +13,27 @@ use chathub_gateway::invalidation::{InspectionLayer, InvalidationLayer, WritesIn
 use chathub_gateway::stack::CoreParts;
 use chathub_gateway::store::Store;
 use chathub_gateway::telemetry::metrics::Metrics;
-use chathub_gateway::throttle::limiter::Terms;
-use chathub_gateway::throttle::{Quotas, ThrottleLayer};
+use chathub_gateway::throttle::pacer::Terms;
+use chathub_gateway::throttle::{Class, FeedbackLayer, Limiter, Quota, ThrottleLayer};
 use chathub_gateway::upstream::retry::RetryReads;
 
 /// The parts of a core. Lists are fresh for a minute.
-pub(crate) fn core(clock: Clock, metrics: &Metrics, digests: DigestKey) -> CoreParts {
+pub(crate) fn core(clock: Clock, metrics: &Metrics, digests: DigestKey, mode: Mode) -> CoreParts {
     let minute = Duration::from_secs(60);
     let lifetimes = Lifetimes { operators: minute, organizations: minute };
     let store = Arc::new(Store::new(64 << 20, minute, &metrics.store));
-    let terms =
-        Terms { mode: Mode::Enforce, max_wait: minute, max_lanes: 1000, clock, metrics: metrics.throttle.clone() };
-    let plenty = NonZeroU32::new(1_000_000_000).expect("it is not zero");
-    let quotas = Quotas::new(|_| governor::Quota::per_second(plenty), &terms);
+    let plenty = Quota::new(Duration::from_nanos(1), NonZeroU32::MAX);
+    let terms = Terms {
+        quotas: [plenty; Class::ALL.len()],
+        upstream: None,
+        max_wait: minute,
+        max_waiting: 1000,
+        max_waiting_per_lane: 1000,
+        max_lanes: 1000,
+        max_stop: minute,
+        is_adaptive: true,
+    };
+    let limiter = Limiter::start(mode, terms, clock, metrics.throttle.clone());
     CoreParts {
         cache: CacheLayer::new(Arc::clone(&store), lifetimes, clock),
         collapse: CollapseLayer {
@@ -37,12 +45,13 @@ pub(crate) fn core(clock: Clock, metrics: &Metrics, digests: DigestKey) -> CoreP
         fill: FillLayer { store: Arc::clone(&store), lifetimes, max_body: 1 << 20, total_timeout: minute, clock },
         retry: RetryReads::new(20, metrics.upstream.clone()),
         inspection: InspectionLayer { max_inspect: 1 << 20 },
-        throttle: ThrottleLayer::new(Arc::new(quotas), digests),
+        throttle: ThrottleLayer { limiter, credentials: Arc::default(), digests },
         invalidation: InvalidationLayer {
             store,
             quarantine: minute,
             metrics: metrics.invalidation.clone(),
             writes: WritesInFlight::new(),
         },
+        feedback: FeedbackLayer { clock },
     }
 }

@@ -26,6 +26,7 @@ use crate::upstream::UpstreamError;
 use crate::wire::body::{Collected, collect};
 use crate::wire::cache_control::CacheControl;
 use crate::wire::cache_status::{CacheStatus, Detail, Forward, Outcome};
+use crate::wire::rate_limit::{RATELIMIT, RATELIMIT_POLICY};
 use crate::wire::request_id::X_REQUEST_ID;
 use crate::wire::{Body, Response};
 
@@ -169,6 +170,8 @@ fn lasting(fields: &HeaderMap) -> HeaderMap {
     let mut lasting = fields.clone();
     lasting.remove(AGE);
     lasting.remove(X_REQUEST_ID);
+    lasting.remove(RATELIMIT);
+    lasting.remove(RATELIMIT_POLICY);
     lasting
 }
 

@@ -133,7 +133,7 @@ pub(crate) fn bearer_token(value: &[u8]) -> Option<&[u8]> {
 }
 
 /// Returns the one word that `value` is, blanks around it aside.
-fn token(value: &[u8]) -> Option<&[u8]> {
+pub(crate) fn token(value: &[u8]) -> Option<&[u8]> {
     let word = value.trim_ascii();
     (!word.is_empty() && word.iter().all(|byte| byte.is_ascii_graphic() && *byte != b',')).then_some(word)
 }
@@ -144,9 +144,14 @@ fn token(value: &[u8]) -> Option<&[u8]> {
 /// The signature is not checked: the time only ever shortens what the gateway does.
 #[must_use]
 pub fn expiry(fields: &HeaderMap) -> Option<u64> {
+    jwt_expiry(value(fields)?)
+}
+
+/// Returns the credential itself: the bearer token, or else the key.
+#[must_use]
+pub fn value(fields: &HeaderMap) -> Option<&[u8]> {
     let bearer = fields.get(AUTHORIZATION).and_then(|value| bearer_token(value.as_bytes()));
-    let token = bearer.or_else(|| fields.get(X_AUTHORIZATION_KEY).and_then(|value| token(value.as_bytes())))?;
-    jwt_expiry(token)
+    bearer.or_else(|| fields.get(X_AUTHORIZATION_KEY).and_then(|value| token(value.as_bytes())))
 }
 
 fn jwt_expiry(token: &[u8]) -> Option<u64> {

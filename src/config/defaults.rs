@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Admin, Cache, Format, Level, Log, Mode, Per, Quota, Rate, Server, Throttle, Upstream};
+use super::{Admin, Cache, Format, Level, Log, Mode, Per, Quota, Rate, Server, Throttle, Upstream, UpstreamQuota};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -68,10 +68,16 @@ impl Default for Throttle {
         Self {
             mode: Mode::Enforce,
             max_wait: Duration::from_secs(15),
+            max_waiting: 10_000,
+            max_waiting_per_credential: 1000,
             max_credentials: 100_000,
+            max_stop: Duration::from_secs(300),
+            adaptive: true,
+            credentials_file: None,
             operator: per_second(5, 5),
             login: per_second(1, 5),
             other: per_second(50, 25),
+            upstream: UpstreamQuota { rate: None, burst: per_second(50, 20).burst },
         }
     }
 }

@@ -49,7 +49,8 @@ fn named_file(arguments: &Arguments, environment: &[(OsString, OsString)]) -> Op
     Some((file.into(), FILE_VARIABLE))
 }
 
-fn unreadable(file: PathBuf, named_by: &str, error: &io::Error) -> Problem {
+/// The problem that a file is which a setting or a flag names in vain.
+pub(super) fn unreadable(file: PathBuf, named_by: &str, error: &io::Error) -> Problem {
     let fault = format!("cannot be read, though {named_by} names it: {error}");
     Problem { path: String::new(), value: None, place: Place::File(file), fault, example: None }
 }

@@ -38,6 +38,7 @@ pub(super) fn broken(config: &Config) -> Vec<Broken> {
         refill(["throttle.operator.burst", "throttle.operator.rate"], &throttle.operator),
         refill(["throttle.login.burst", "throttle.login.rate"], &throttle.login),
         refill(["throttle.other.burst", "throttle.other.rate"], &throttle.other),
+        throttle.upstream.quota().and_then(|q| refill(["throttle.upstream.burst", "throttle.upstream.rate"], &q)),
     ]
     .into_iter()
     .flatten()
@@ -85,7 +86,8 @@ fn largest_answer(body: u64, capacity: u64) -> Option<Broken> {
     })
 }
 
-fn refill([burst, rate]: [&'static str; 2], quota: &Quota) -> Option<Broken> {
+/// Returns the rule that a quota breaks if its burst takes too long to regain: the side of the burst, then of the rate.
+pub(super) fn refill([burst, rate]: [&'static str; 2], quota: &Quota) -> Option<Broken> {
     let period = quota.rate.period().as_nanos();
     let most = u64::try_from(LONGEST_REFILL.as_nanos() / period).unwrap_or(u64::MAX);
     // The slowest rate regains 24 cells in that time: neither example below is zero or out of bounds.

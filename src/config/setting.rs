@@ -93,6 +93,7 @@ pub(super) static SECTIONS: &[(&str, &str)] = &[
     ("throttle.operator", "Operator and organization lists, synchronize, status"),
     ("throttle.login", "Company logins, counted by the peer's address"),
     ("throttle.other", "All other requests"),
+    ("throttle.upstream", "All requests of all credentials together; without a rate there is no such quota"),
     ("log", "What is told about the work"),
 ];
 
@@ -172,13 +173,23 @@ pub(super) static SETTINGS: &[Setting] = settings! {
 
     throttle.mode: Kind::Word(super::Mode::WORDS), "Whether quotas bind, are only counted, or neither";
     throttle.max_wait: UP_TO_AN_HOUR, "How long a request over quota may wait; 0s: it is refused at once";
+    throttle.max_waiting: Kind::Number(0..=1_000_000), "Requests that may wait at once, of all credentials";
+    throttle.max_waiting_per_credential: Kind::Number(0..=100_000),
+        "Requests that may wait at once, of one credential in one class";
     throttle.max_credentials: Kind::Number(1..=10_000_000), "Credentials that are told apart at once";
+    throttle.max_stop: TIMEOUT, "How long a 429 or 503 of the upstream may stop a credential, whatever it asks for";
+    throttle.adaptive: Kind::Switch, "Whether repeated 429s of the upstream lower a credential's rate for a while";
+    throttle.credentials_file: Kind::Path,
+        "File with quotas for single credentials; absent: all have the same", example "/etc/chathub-gateway/credentials.toml";
     throttle.operator.rate: Kind::Rate, RATE_ABOUT;
     throttle.operator.burst: BURST, BURST_ABOUT;
     throttle.login.rate: Kind::Rate, RATE_ABOUT;
     throttle.login.burst: BURST, BURST_ABOUT;
     throttle.other.rate: Kind::Rate, RATE_ABOUT;
     throttle.other.burst: BURST, BURST_ABOUT;
+    throttle.upstream.rate: Kind::Rate,
+        "Requests a second, a minute or an hour in the long run; absent: as many as the other quotas allow", example "50/s";
+    throttle.upstream.burst: BURST, BURST_ABOUT;
 
     log.level: Kind::Word(super::Level::WORDS), "The least severe events that are logged";
     log.format: Kind::Word(super::Format::WORDS), "How an event is written";

@@ -1,4 +1,4 @@
-//! Writes the fields by which the gateway tells what it did: `Cache-Status` and `X-Request-Id` (DESIGN 7).
+//! Writes the fields by which the gateway tells what it did: `Cache-Status`, `X-Request-Id`, `RateLimit` (DESIGN 7).
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -65,6 +65,9 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Explained<F> {
             // A cache before the upstream may have written its own; ours comes after it (RFC 9211 §2).
             fields.append(CACHE_STATUS, response.account.cache.to_value());
             fields.insert(X_REQUEST_ID, this.id.to_value());
+            if let Some(rate_limit) = &response.account.rate_limit {
+                rate_limit.write(fields);
+            }
             response
         })
     }

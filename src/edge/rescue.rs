@@ -11,6 +11,7 @@ use super::Failure;
 use crate::error::{Cause, Error, chain};
 use crate::telemetry::metrics::RequestMetrics;
 use crate::wire::cache_status::{CacheStatus, Outcome};
+use crate::wire::rate_limit::whole_seconds;
 use crate::wire::{Request, RequestId, Response, problem};
 
 /// Puts a [`Rescue`] in front of a service.
@@ -96,7 +97,8 @@ fn answer(failure: Failure) -> Response {
     };
     let fields = message.headers_mut();
     if let Some(wait) = error.retry_after() {
-        fields.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        // Never 0: who is told so asks again at once.
+        fields.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait).max(1)));
     }
     if matches!(error.cause, Cause::MethodRefused) {
         // Any other method goes to the upstream, which knows better (RFC 9110 §15.5.6).
@@ -109,12 +111,10 @@ fn answer(failure: Failure) -> Response {
     if response.account.cache == CacheStatus::default() {
         response.account.cache = CacheStatus { outcome: Outcome::Unasked, detail: Some(error.detail()) };
     }
+    if let Cause::Throttled(refusal) = &error.cause {
+        response.account.rate_limit = refusal.rate_limit;
+    }
     response
-}
-
-/// Rounds up: a client that obeys is never early.
-fn whole_seconds(wait: std::time::Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 /// Failures of the upstream and of ourselves need somebody's look; what clients do wrong is in the access log.
@@ -124,18 +124,5 @@ fn log(error: &Error, id: &RequestId) {
         Cause::Upstream(_) => tracing::warn!(request_id = id.as_str(), error = chain(), "upstream failed"),
         Cause::Internal => tracing::error!(request_id = id.as_str(), error = chain(), "gateway failed"),
         _ => tracing::debug!(request_id = id.as_str(), error = chain(), "request refused"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn a_wait_is_rounded_up_to_whole_seconds() {
-        for (millis, seconds) in [(0, 0), (1, 1), (999, 1), (1000, 1), (1001, 2)] {
-            assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds, "{millis} ms");
-        }
     }
 }

@@ -45,7 +45,7 @@ pub struct Routing<S> {
 
 impl<S> Routing<S> {
     fn route(&self, request: Request) -> RoutedRequest {
-        let Request { head, body, peer, .. } = request;
+        let Request { head, body, peer, is_rested, .. } = request;
         RoutedRequest {
             route: Route::of(&head.method, &head.uri),
             list: List::from_canonical(&head.method, &head.uri),
@@ -53,6 +53,7 @@ impl<S> Routing<S> {
             head,
             body,
             peer,
+            is_rested,
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -14,13 +16,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 use tower::ServiceExt;
 
 use super::framing::Limits;
 use super::guard::{Answering, Guard, Handle};
 use super::shutdown::{Phase, PhaseWatch};
 use crate::stack::Stack;
-use crate::wire::{Body, BodyError, Request, RequestId};
+use crate::wire::{Body, BodyError, REST, Request, RequestId};
 
 /// The number of fields up to which hyper parses without allocating.
 const FIELDS_ON_THE_STACK: usize = 100;
@@ -33,7 +36,8 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (guard, handle) = Guard::new(io, limits);
-    let service = service_fn(move |request| answer(request, peer, handle.clone(), stack.clone()));
+    let rest = Arc::new(Rest::new());
+    let service = service_fn(move |request| answer(request, peer, Arc::clone(&rest), handle.clone(), stack.clone()));
     let connection = builder(limits).serve_connection(TokioIo::new(guard), service).with_upgrades();
     let mut connection = pin!(connection);
     let draining = pin!(async {
@@ -73,6 +77,7 @@ fn note(ended: Result<(), hyper::Error>) {
 async fn answer(
     request: http::Request<Incoming>,
     peer: IpAddr,
+    rest: Arc<Rest>,
     handle: Handle,
     stack: impl Stack,
 ) -> Result<http::Response<Outgoing>, Infallible> {
@@ -80,12 +85,43 @@ async fn answer(
     let answering = handle.answering();
     let (head, incoming) = request.into_parts();
     let id = RequestId::take_or_make(&head.headers);
-    let request = Request { id, head, body: Body::from_client(incoming), peer, fault };
+    let body = Body::from_client(incoming);
+    let request = Request { id, head, body, peer, is_rested: rest.is_over(), fault };
     let response = stack.oneshot(request).await?;
+    rest.begins();
     if response.message.status() == StatusCode::SWITCHING_PROTOCOLS {
         handle.upgraded();
     }
     Ok(response.message.map(|body| Outgoing { body, _answering: answering }))
+}
+
+/// How long a connection has been quiet: whoever was told to wait and does is told from whoever asks on and on.
+#[derive(Debug)]
+struct Rest {
+    opened: Instant,
+    /// When the last answer was given, in milliseconds since then and one; zero before the first.
+    answered: AtomicU64,
+}
+
+impl Rest {
+    fn new() -> Self {
+        Self { opened: Instant::now(), answered: AtomicU64::new(0) }
+    }
+
+    fn begins(&self) {
+        self.answered.store(self.now() + 1, Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        match self.answered.load(Relaxed) {
+            0 => true,
+            answered => u128::from(self.now() + 1 - answered) >= REST.as_millis(),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
+    }
 }
 
 /// Content on its way to the client. When it ends, or is dropped, the request counts as answered.
@@ -111,5 +147,25 @@ impl http_body::Body for Outgoing {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::advance;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_rested_while_it_is_new_and_after_a_second_of_quiet() {
+        let rest = Rest::new();
+        assert!(rest.is_over());
+        for _ in 0..2 {
+            rest.begins();
+            assert!(!rest.is_over());
+            advance(REST - std::time::Duration::from_millis(1)).await;
+            assert!(!rest.is_over());
+            advance(std::time::Duration::from_millis(1)).await;
+            assert!(rest.is_over());
+        }
     }
 }

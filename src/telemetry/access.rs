@@ -97,7 +97,7 @@ impl Line {
     }
 
     fn render(&self, into: &mut String, now: Duration, bytes: u64, took: Duration) {
-        let Account { route, organization, credential, cache, throttle_wait, upstream_time } = &self.account;
+        let Account { route, organization, credential, cache, turn, upstream_time, .. } = &self.account;
         into.push_str(r#"{"time":""#);
         timestamp::render(into, now);
         member(into, "request_id", self.id.as_str());
@@ -116,8 +116,11 @@ impl Line {
         if let Some(credential) = credential {
             let _ = write!(into, r#","credential":"{}:{:08x}""#, credential.kind.as_str(), credential.digest.prefix());
         }
-        if let Some(wait) = throttle_wait {
-            seconds(into, "throttle_wait", *wait);
+        if let Some(turn) = turn {
+            seconds(into, "throttle_wait", turn.waited);
+        }
+        if let Some(predicted) = turn.and_then(|turn| turn.predicted) {
+            seconds(into, "throttle_predicted", predicted);
         }
         if let Some(time) = upstream_time {
             seconds(into, "upstream_time", *time);

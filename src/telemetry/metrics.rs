@@ -7,6 +7,7 @@ mod connections;
 mod family;
 mod memory;
 mod requests;
+mod throttle;
 mod upstream;
 
 use std::sync::Arc;
@@ -14,12 +15,13 @@ use std::sync::Arc;
 use prometheus::{Encoder, Gauge, IntCounter, IntGauge, Opts, Registry, TextEncoder};
 
 pub use connections::{AccessLogMetrics, ConnectionMetrics};
-pub use family::{Counters, Counters2, Gauges, Histograms, Histograms2};
+pub use family::{Counters, Counters2, Floats, Gauges, Histograms, Histograms2};
 pub use memory::{
     CollapseMetrics, EvictionCause, Evictions, FollowerOutcome, InvalidationMetrics, PurgeScope, Scope, StoreMetrics,
 };
 pub use requests::{CacheLabel, InFlight, Lookup, RequestMetrics};
-pub use upstream::{Decision, ThrottleMetrics, UpstreamMetrics, UpstreamOutcome};
+pub use throttle::{Decision, StopCause, ThrottleMetrics};
+pub use upstream::{UpstreamMetrics, UpstreamOutcome};
 
 /// The first part of every name.
 const PREFIX: &str = "chathub_gateway";

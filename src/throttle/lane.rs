@@ -1,149 +1,184 @@
-//! One credential's lane: its GCRA state and the queue of those who wait.
+//! One credential's lane in one class: its cells, its health, and those who wait.
 //!
-//! The queue is a fair async mutex: whoever holds it is at the head and waits for the next cell; the others get it in
-//! the order in which they asked, and one that leaves drops out of the middle without anybody noticing. No cell is
-//! taken before its holder goes, so one that leaves gives back all it had.
+//! A lane knows no other lane and no clock: time is an argument. It is kept small, for there may be a hundred thousand:
+//! what only troubled lanes have is in a box.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
+use super::Class;
+use super::health::{Change, Health, Remedy, State, Verdict, projected};
+use super::line::{Line, Waiting};
+use super::quota::{Bucket, Quota};
+use crate::chathub::credential::Digest;
 
-use crate::clock::Clock;
-
-type Gcra = RateLimiter<NotKeyed, InMemoryState, Clock, NoOpMiddleware<Nanos>>;
-
-/// The lane of one credential in one class.
+/// A lane. All times are those since the clock was started.
 #[derive(Debug)]
-pub struct Lane {
-    gcra: Gcra,
-    clock: Clock,
-    period: Duration,
-    /// How long an unused lane takes to have its whole burst again.
-    recovery: Duration,
-    /// Held while one arrives, never across an await.
-    gate: Mutex<()>,
-    turn: tokio::sync::Mutex<()>,
-    queued: AtomicUsize,
-    /// When the head of the queue can go, in nanoseconds of the clock.
-    head_goes_at: AtomicU64,
-    /// When the whole burst is there again if nobody comes, in nanoseconds of the clock.
-    recovered_at: AtomicU64,
+pub(super) struct Lane<W> {
+    pub(super) class: Class,
+    /// Whose it is; `None` if it is that of all who find no lane.
+    pub(super) owner: Option<Digest>,
+    /// The quota, if it is not that of the class.
+    special: Option<Box<Quota>>,
+    bucket: Bucket,
+    health: Option<Box<Health>>,
+    pub(super) line: Line<W>,
+    /// When it is to be looked at, as noted by the [`Pacer`](super::pacer::Pacer).
+    pub(super) due: Option<Duration>,
+    /// It waits for its turn at the quota of all.
+    pub(super) is_in_turn: bool,
 }
 
-/// What a lane says to a newcomer.
-#[derive(Debug)]
-pub enum Arrival<'a> {
-    /// It has taken a cell and may go.
-    Admitted,
-    /// It would have to wait this long; the place is its own while this value lives.
-    Queued(Place<'a>, Duration),
-}
-
-/// A place in a lane's queue. Dropping it gives it up.
-#[derive(Debug)]
-pub struct Place<'a> {
-    lane: &'a Lane,
-}
-
-impl Lane {
-    /// Creates a lane with its whole burst.
-    #[must_use]
-    pub fn new(quota: Quota, clock: Clock) -> Self {
-        let period = quota.replenish_interval();
+impl<W> Lane<W> {
+    pub(super) fn new(class: Class, owner: Option<Digest>, special: Option<Quota>) -> Self {
         Self {
-            gcra: RateLimiter::direct_with_clock(quota, clock),
-            clock,
-            period,
-            recovery: period * quota.burst_size().get(),
-            gate: Mutex::default(),
-            turn: tokio::sync::Mutex::default(),
-            queued: AtomicUsize::new(0),
-            head_goes_at: AtomicU64::new(0),
-            recovered_at: AtomicU64::new(0),
+            class,
+            owner,
+            special: special.map(Box::new),
+            bucket: Bucket::default(),
+            health: None,
+            line: Line::new(),
+            due: None,
+            is_in_turn: false,
         }
     }
 
-    /// Takes a cell if nobody is queued and one is there, else a place in the queue.
-    pub fn arrive(&self) -> Arrival<'_> {
-        // Without it, one that is just being admitted would count as queued before the next.
-        let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let ahead = self.queued();
-        let wait = match ahead {
-            0 => match self.take_cell() {
-                Ok(()) => return Arrival::Admitted,
-                Err(wait) => wait,
-            },
-            _ => {
-                let behind_head = self.period.saturating_mul(u32::try_from(ahead).unwrap_or(u32::MAX));
-                self.until_head_goes().saturating_add(behind_head)
-            }
-        };
-        self.queued.fetch_add(1, SeqCst);
-        Arrival::Queued(Place { lane: self }, wait)
-    }
-
-    /// Returns how many wait.
-    #[must_use]
-    pub fn queued(&self) -> usize {
-        self.queued.load(SeqCst)
-    }
-
-    /// Returns whether forgetting the lane would give nobody a fresh burst.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.queued() == 0 && self.now() >= self.recovered_at.load(SeqCst)
-    }
-
-    fn take_cell(&self) -> Result<(), Duration> {
-        let now = self.clock.uptime();
-        match self.gcra.check() {
-            Ok(()) => {
-                self.recovered_at.store(nanos(now + self.recovery), SeqCst);
-                self.head_goes_at.store(nanos(now + self.period), SeqCst);
-                Ok(())
-            }
-            Err(not_until) => {
-                let wait = not_until.wait_time_from(governor::clock::Clock::now(&self.clock));
-                self.head_goes_at.store(nanos(now + wait), SeqCst);
-                Err(wait)
-            }
+    /// Takes along what was used in the crowd: some of it may have been its own.
+    pub(super) fn leave_crowd(&mut self, crowd: &Self, of_class: &Quota, now: Duration) {
+        if crowd.bucket.is_full(now) {
+            return;
+        }
+        match self.special {
+            None => self.bucket = crowd.bucket,
+            Some(_) => self.drain(of_class, now),
         }
     }
 
-    fn until_head_goes(&self) -> Duration {
-        Duration::from_nanos(self.head_goes_at.load(SeqCst).saturating_sub(self.now()))
+    /// Returns the configured quota, given that of the class.
+    pub(super) fn configured<'a>(&'a self, of_class: &'a Quota) -> &'a Quota {
+        self.special.as_deref().unwrap_or(of_class)
     }
 
-    fn now(&self) -> u64 {
-        nanos(self.clock.uptime())
+    /// Returns the quota in force.
+    pub(super) fn quota(&self, of_class: &Quota, now: Duration) -> Quota {
+        self.configured(of_class).at_share(self.share(now))
     }
-}
 
-impl Place<'_> {
-    /// Waits for the turn and takes a cell.
-    pub async fn turn(self) {
-        let lane = self.lane;
-        let head = lane.turn.lock().await;
-        while let Err(wait) = lane.take_cell() {
-            tokio::time::sleep(wait).await;
+    /// Returns the share of the configured rate that is in force.
+    pub(super) fn share(&self, now: Duration) -> f64 {
+        self.health.as_ref().map_or(1.0, |health| health.share(now))
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.health.as_ref().map_or(State::Open, |health| health.state())
+    }
+
+    /// How many stops a request knows that goes now.
+    pub(super) fn stops(&self) -> u32 {
+        self.health.as_ref().map_or(0, |health| health.stops())
+    }
+
+    /// Returns whether the upstream has stopped the lane.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.state() != State::Open
+    }
+
+    /// Returns whether forgetting the lane would change nothing for anybody.
+    pub(super) fn is_idle(&self, now: Duration) -> bool {
+        // Trouble that is over has been forgotten before.
+        self.line.is_empty() && self.bucket.is_full(now) && self.health.is_none()
+    }
+
+    /// Brings the lane to the present: a probe is not waited for for ever.
+    pub(super) fn settle(&mut self, of_class: &Quota, now: Duration) {
+        let Some(health) = &mut self.health else { return };
+        if health.settle(now) {
+            self.drain(of_class, now);
         }
-        // In this order: whoever comes in between must not count one who has gone.
-        drop(self);
-        drop(head);
     }
-}
 
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.lane.queued.fetch_sub(1, SeqCst);
+    /// Returns when the next of the lane can go.
+    pub(super) fn next(&self, of_class: &Quota, now: Duration) -> Duration {
+        let next = self.bucket.next(&self.quota(of_class, now));
+        match self.state() {
+            State::Open => next,
+            State::Stopped { until, .. } => next.max(until),
+            State::Probing { opens } => opens,
+        }
     }
-}
 
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    /// Returns whether one may go now.
+    pub(super) fn is_open(&self, of_class: &Quota, now: Duration) -> bool {
+        !matches!(self.state(), State::Probing { .. }) && self.next(of_class, now) <= now
+    }
+
+    /// Returns when the `nth` of those who wait goes, as far as this lane is concerned.
+    pub(super) fn projected(&self, of_class: &Quota, now: Duration, nth: usize) -> Duration {
+        projected(self.state(), &self.bucket, &self.quota(of_class, now), now, nth)
+    }
+
+    /// Takes out those who would go only after their deadline.
+    pub(super) fn judge_anew(&mut self, of_class: &Quota, now: Duration) -> Vec<Waiting<W>> {
+        let (state, quota) = (self.state(), self.quota(of_class, now));
+        let bucket = &self.bucket;
+        self.line.judge_anew(|nth| projected(state, bucket, &quota, now, nth))
+    }
+
+    /// One goes, whose cell counts from that time. Returns whether it is a probe.
+    pub(super) fn go(&mut self, of_class: &Quota, at: Duration) -> bool {
+        let quota = self.quota(of_class, at);
+        self.bucket.take(&quota, at);
+        self.health.as_mut().is_some_and(|health| health.went(at))
+    }
+
+    /// Returns how many cells are left, and how long until the whole burst is there.
+    pub(super) fn left(&self, of_class: &Quota, now: Duration) -> (u32, Duration) {
+        (self.bucket.cells(&self.quota(of_class, now), now), self.bucket.until_full(now))
+    }
+
+    /// Returns whether a cell would be lost if nobody took it.
+    pub(super) fn overflows(&self, now: Duration) -> bool {
+        self.line.is_empty() && self.bucket.is_full(now) && self.state() == State::Open
+    }
+
+    /// The upstream has answered a request that knew so many stops.
+    pub(super) fn answered(
+        &mut self,
+        of_class: &Quota,
+        now: Duration,
+        knew: u32,
+        verdict: Verdict,
+        remedy: Remedy,
+    ) -> Change {
+        if self.health.is_none() && verdict == Verdict::Accepted {
+            return Change::Nothing;
+        }
+        let configured = *self.configured(of_class);
+        let health = self.health.get_or_insert_with(|| Box::new(Health::good(now)));
+        let change = health.answered(now, knew, verdict, &configured, remedy);
+        if change == Change::Reopened {
+            self.drain(of_class, now);
+        }
+        change
+    }
+
+    pub(super) fn lost_probe(&mut self, now: Duration) {
+        if let Some(health) = &mut self.health {
+            health.lost_probe(now);
+        }
+    }
+
+    /// Forgets trouble that is over. Returns whether it did.
+    pub(super) fn recover(&mut self, now: Duration) -> bool {
+        let is_over = self.health.as_ref().is_some_and(|health| health.is_good(now));
+        if is_over {
+            self.health = None;
+        }
+        is_over
+    }
+
+    /// A lane that opens has no burst: it was just told that it was too fast.
+    fn drain(&mut self, of_class: &Quota, now: Duration) {
+        let quota = self.quota(of_class, now);
+        self.bucket.drain(&quota, now);
+    }
 }

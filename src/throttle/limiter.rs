@@ -1,159 +1,357 @@
-//! One class's lanes, bounded in number.
+//! The pacer with a clock, a lock and a timer: what the layers ask.
 //!
-//! A table of keys that evicts gives an evicted key a fresh burst: an attacker with many tokens gets unlimited ones.
-//! So a lane leaves only when it is idle, when forgetting it changes nothing; and while the table is full of busy
-//! lanes, new keys share one lane between them.
+//! One lock holds all lanes. It is held for some hundred nanoseconds and never across an await; whoever waits does so
+//! outside, on a channel of its own. One task waits for the next moment at which somebody may go and tells all whose
+//! time has come. What a newcomer would get wrong: a timer for each who waits. Then whoever's timer fires first goes
+//! first, and two hundred heads of lines wake for each cell of the quota that they share.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::Quota;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::Class;
-use super::lane::{Arrival, Lane};
-use crate::chathub::credential::Digest;
+use super::pacer::{Arrival, Ask, Pacer, Pass, Release, Released, Terms, Ticket};
+use super::quota::Quota;
+use super::{Class, Rank, Refusal, Rejection, Verdict};
 use crate::clock::Clock;
 use crate::config::Mode;
 use crate::telemetry::metrics::{Decision, ThrottleMetrics};
+use crate::wire::RateLimit;
 
-/// How often a full table is searched for idle lanes at the most.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// How often idle lanes are looked for.
+const TIDY_INTERVAL: Duration = Duration::from_secs(1);
+/// How many lanes are looked at while the lock is held.
+const LOOKS: usize = 2048;
+/// Whoever is served so much later than it was told is counted as late: more than a timer's tick and a busy moment.
+const LATE: Duration = Duration::from_millis(20);
 
-/// A request was refused because its turn would have come too late.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("over the quota of class {}", class.as_str())]
-pub struct Rejected {
-    /// The class.
-    pub class: Class,
-    /// When a cell will be there for this request if no other takes it.
-    pub retry_after: Duration,
+/// Tells one who waits what became of it. In observe mode nobody listens.
+type Wake = Option<oneshot::Sender<Result<Admission, Refusal>>>;
+
+/// The limiter of all classes. Clones share it; dropping the last one ends its task.
+#[derive(Debug, Clone)]
+pub struct Limiter(Arc<Running>);
+
+#[derive(Debug)]
+struct Running {
+    shared: Arc<Shared>,
+    task: AbortHandle,
 }
 
-/// The limiter of one class.
 #[derive(Debug)]
-pub struct Limiter {
-    class: Class,
+struct Shared {
     mode: Mode,
-    quota: Quota,
-    max_wait: Duration,
-    max_lanes: usize,
+    pacer: Mutex<Pacer<Wake>>,
+    /// Somebody waits for an earlier moment than the task does.
+    earlier: Notify,
     clock: Clock,
-    table: Mutex<Table>,
-    shared: Arc<Lane>,
     metrics: ThrottleMetrics,
 }
 
+/// Leave to go upstream. It is to be [told](Self::answered) what the upstream answered; a probe that is dropped instead
+/// came to nothing, and another goes in its place.
+///
+/// It travels in a request's extensions, which clone what they hold; clones are one admission.
+#[derive(Debug, Clone)]
+pub struct Admission(Arc<Given>);
+
 #[derive(Debug)]
-struct Table {
-    lanes: HashMap<Digest, Arc<Lane>>,
-    swept: Option<Instant>,
+struct Given {
+    shared: Arc<Shared>,
+    pass: Pass,
+    is_told: AtomicBool,
 }
 
-/// What all classes have in common.
-#[derive(Debug, Clone)]
-pub struct Terms {
-    /// What becomes of requests over quota.
-    pub mode: Mode,
-    /// The longest a request waits.
-    pub max_wait: Duration,
-    /// The largest number of lanes of a class.
-    pub max_lanes: usize,
-    /// The time.
-    pub clock: Clock,
-    /// Where it is counted.
-    pub metrics: ThrottleMetrics,
+/// How a request fared that was admitted.
+#[derive(Debug, Default)]
+pub struct Admitted {
+    /// Leave to go; `None` where nothing is paced.
+    pub admission: Option<Admission>,
+    /// How long it waited.
+    pub waited: Duration,
+    /// How long it was told that it might have to wait, if it had to.
+    pub predicted: Option<Duration>,
+    /// What was left of the quotas then, if it is to be told.
+    pub rate_limit: Option<RateLimit>,
+}
+
+impl Admitted {
+    fn told(admission: Admission) -> Self {
+        Self { rate_limit: Some(admission.0.pass.rate_limit), admission: Some(admission), ..Self::default() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 impl Limiter {
-    /// Creates a limiter without lanes.
+    /// Starts a limiter and its task. To be called within a tokio runtime.
     #[must_use]
-    pub fn new(class: Class, quota: Quota, terms: &Terms) -> Self {
-        Self {
-            class,
-            mode: terms.mode,
-            quota,
-            max_wait: terms.max_wait,
-            max_lanes: terms.max_lanes,
-            clock: terms.clock,
-            table: Mutex::new(Table { lanes: HashMap::new(), swept: None }),
-            shared: Arc::new(Lane::new(quota, terms.clock)),
-            metrics: terms.metrics.clone(),
+    pub fn start(mode: Mode, terms: Terms, clock: Clock, metrics: ThrottleMetrics) -> Self {
+        let shared =
+            Arc::new(Shared { mode, pacer: Mutex::new(Pacer::new(terms)), earlier: Notify::new(), clock, metrics });
+        let task = tokio::spawn(Arc::clone(&shared).run()).abort_handle();
+        Self(Arc::new(Running { shared, task }))
+    }
+
+    /// A request comes, and takes its place at once. `special` tells the quota of its credential, if it has one of its own.
+    pub fn ask(&self, ask: &Ask, special: impl FnOnce() -> Option<Quota>) -> Asked {
+        let shared = &self.0.shared;
+        match shared.mode {
+            Mode::Off => Asked(Answer::Given(Ok(Admitted::default()))),
+            Mode::Observe => Asked(Answer::Given(shared.observe(ask, special))),
+            Mode::Enforce => Asked(self.enforce(ask, special)),
         }
     }
 
-    /// Waits until `key` may send one request, and returns how long that took.
+    fn enforce(&self, ask: &Ask, special: impl FnOnce() -> Option<Quota>) -> Answer {
+        let (shared, mut channel) = (&self.0.shared, None);
+        let arrival = shared.arrive(ask, special, || {
+            let (wake, told) = oneshot::channel();
+            channel = Some(told);
+            Some(wake)
+        });
+        match arrival {
+            Arrival::Go(pass) => {
+                shared.decided(ask, Decision::Admitted);
+                Answer::Given(Ok(Admitted::told(shared.admission(pass))))
+            }
+            Arrival::Refused(refusal) => Answer::Given(Err(shared.refused(ask, refusal))),
+            Arrival::Wait(ticket, predicted) => {
+                let (limiter, arrived) = (self.clone(), shared.clock.now());
+                let place = PlaceInLine { limiter, ask: *ask, ticket, arrived, predicted, is_given_up: false };
+                Answer::InLine(place, channel.expect("whoever waits was given a channel"))
+            }
+        }
+    }
+}
+
+/// A request that has asked. Dropping it gives its place up.
+#[derive(Debug)]
+pub struct Asked(Answer);
+
+#[derive(Debug)]
+enum Answer {
+    Given(Result<Admitted, Refusal>),
+    InLine(PlaceInLine, oneshot::Receiver<Result<Admission, Refusal>>),
+}
+
+impl Asked {
+    /// Waits until the request may go upstream.
     ///
     /// # Errors
     ///
-    /// [`Rejected`], at once, if it would take longer than `max_wait`.
-    pub async fn admit(&self, key: Digest) -> Result<Duration, Rejected> {
-        if self.mode == Mode::Off {
-            return Ok(Duration::ZERO);
+    /// [`Refusal`]: at once, if it would have to wait too long; later only if the upstream itself stops its credential.
+    pub async fn admitted(self) -> Result<Admitted, Refusal> {
+        match self.0 {
+            Answer::Given(result) => result,
+            Answer::InLine(place, told) => place.wait(told).await,
         }
-        let lane = self.lane(key);
-        let arrived = self.clock.now();
-        let (place, predicted) = match lane.arrive() {
-            Arrival::Admitted => return Ok(self.decided(Decision::Admitted, Duration::ZERO)),
-            Arrival::Queued(place, predicted) => (place, predicted),
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// Lets the request go, and its shadow wait as it would have.
+    fn observe(self: &Arc<Self>, ask: &Ask, special: impl FnOnce() -> Option<Quota>) -> Result<Admitted, Refusal> {
+        let (admission, decision) = match self.arrive(ask, special, || None) {
+            Arrival::Go(pass) => (Some(self.admission(pass)), Decision::Admitted),
+            Arrival::Wait(..) => (None, Decision::WouldWait),
+            Arrival::Refused(refusal) if ask.rank == Rank::Background => return Err(self.refused(ask, refusal)),
+            Arrival::Refused(refusal) => {
+                self.metrics.rejected(refusal.rejection);
+                (None, Decision::WouldReject)
+            }
         };
-        let is_refused = predicted > self.max_wait;
-        if self.mode == Mode::Observe {
-            let decision = if is_refused { Decision::WouldReject } else { Decision::WouldWait };
-            return Ok(self.decided(decision, Duration::ZERO));
-        }
-        if is_refused {
-            self.decided(Decision::Rejected, Duration::ZERO);
-            return Err(Rejected { class: self.class, retry_after: predicted });
-        }
-        let _waiting = self.metrics.waiting(self.class);
-        place.turn().await;
-        Ok(self.decided(Decision::Waited, self.clock.now() - arrived))
+        self.decided(ask, decision);
+        Ok(Admitted { admission, ..Admitted::default() })
     }
 
-    /// Returns how many lanes there are.
-    pub fn lanes(&self) -> usize {
-        self.lock().lanes.len()
+    fn arrive(&self, ask: &Ask, special: impl FnOnce() -> Option<Quota>, wake: impl FnOnce() -> Wake) -> Arrival {
+        let mut pacer = self.lock();
+        let next_due = pacer.next_due();
+        let (arrival, is_crowded) = pacer.arrive(self.clock.uptime(), ask, special, wake);
+        if let Arrival::Wait(..) = arrival {
+            self.counted(&pacer, ask.class);
+        }
+        let is_earlier = pacer.next_due().is_some_and(|due| next_due.is_none_or(|next| due < next));
+        drop(pacer);
+        if is_crowded {
+            self.metrics.crowded(ask.class);
+        }
+        if is_earlier {
+            self.earlier.notify_one();
+        }
+        arrival
     }
 
-    fn decided(&self, decision: Decision, waited: Duration) -> Duration {
-        self.metrics.decided(self.class, decision, waited);
-        waited
+    fn admission(self: &Arc<Self>, pass: Pass) -> Admission {
+        Admission(Arc::new(Given { shared: Arc::clone(self), pass, is_told: AtomicBool::new(false) }))
     }
 
-    fn lane(&self, key: Digest) -> Arc<Lane> {
-        let mut table = self.lock();
-        if let Some(lane) = table.lanes.get(&key) {
-            return Arc::clone(lane);
-        }
-        if table.lanes.len() >= self.max_lanes {
-            self.sweep(&mut table);
-        }
-        if table.lanes.len() >= self.max_lanes {
-            self.metrics.crowded(self.class);
-            return Arc::clone(&self.shared);
-        }
-        let lane = Arc::new(Lane::new(self.quota, self.clock));
-        table.lanes.insert(key, Arc::clone(&lane));
-        self.metrics.lanes(self.class, table.lanes.len());
-        lane
+    fn decided(&self, ask: &Ask, decision: Decision) {
+        self.metrics.decided(ask.class, decision);
     }
 
-    fn sweep(&self, table: &mut Table) {
-        let now = self.clock.now();
-        if table.swept.is_some_and(|swept| now - swept < SWEEP_INTERVAL) {
+    fn refused(&self, ask: &Ask, refusal: Refusal) -> Refusal {
+        let is_skipped = refusal.rejection == Rejection::NoSpareCell;
+        self.decided(ask, if is_skipped { Decision::Skipped } else { Decision::Rejected });
+        self.metrics.rejected(refusal.rejection);
+        refusal
+    }
+
+    fn counted(&self, pacer: &Pacer<Wake>, class: Class) {
+        self.metrics.counted(class, &pacer.count(class));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pacer<Wake>> {
+        // A panic within would be a fault of the machine; what it left behind is used as it is rather than to stop all.
+        self.pacer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // === the task ===
+
+    async fn run(self: Arc<Self>) {
+        let mut tidying = tokio::time::interval(TIDY_INTERVAL);
+        tidying.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let due = self.advance();
+            let next = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(self.clock.at(due)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = next => {}
+                () = self.earlier.notified() => {}
+                _ = tidying.tick() => self.tidy(),
+            }
+        }
+    }
+
+    /// Tells all whose time has come, and returns when the next one's does.
+    fn advance(self: &Arc<Self>) -> Option<Duration> {
+        let mut pacer = self.lock();
+        let released = pacer.advance(self.clock.uptime());
+        if !released.is_empty() {
+            Class::ALL.iter().for_each(|class| self.counted(&pacer, *class));
+        }
+        let next_due = pacer.next_due();
+        drop(pacer);
+        self.tell(released);
+        next_due
+    }
+
+    fn tell(self: &Arc<Self>, released: Released<Wake>) {
+        for (wake, release) in released {
+            // A shadow has nobody who listens.
+            let Some(wake) = wake else { continue };
+            let told = match release {
+                Release::Go(pass) => Ok(self.admission(pass)),
+                Release::Refused(refusal) => Err(refusal),
+            };
+            // Whoever has left in this moment does not hear it; its cell is gone, and a probe says so when dropped.
+            drop(wake.send(told));
+        }
+    }
+
+    fn tidy(&self) {
+        while !self.lock().tidy(self.clock.uptime(), LOOKS) {}
+        let pacer = self.lock();
+        for class in Class::ALL {
+            self.counted(&pacer, *class);
+            self.metrics.troubled(*class, &pacer.trouble(*class, self.clock.uptime()));
+        }
+    }
+
+    fn answered(self: &Arc<Self>, pass: &Pass, verdict: Verdict) {
+        // Nothing was wrong with the lane when it went, and nothing is now: no need for the lock.
+        if pass.knows == 0 && verdict == Verdict::Accepted {
             return;
         }
-        table.swept = Some(now);
-        // One that somebody holds is about to be used.
-        table.lanes.retain(|_, lane| Arc::strong_count(lane) > 1 || !lane.is_idle());
-        self.metrics.lanes(self.class, table.lanes.len());
+        let mut pacer = self.lock();
+        let now = self.clock.uptime();
+        let Some(answered) = pacer.answered(now, pass, verdict) else {
+            return;
+        };
+        self.counted(&pacer, pass.class);
+        self.metrics.troubled(pass.class, &pacer.trouble(pass.class, now));
+        drop(pacer);
+        if answered.is_stop {
+            self.metrics.stopped(pass.class, verdict, answered.is_lowered);
+        }
+        self.earlier.notify_one();
+        self.tell(answered.released);
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Table> {
-        // Each change to the table is a single step, so a panic elsewhere left it whole.
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+// === impl Admission ===
+
+impl Admission {
+    /// Tells what the upstream answered.
+    pub fn answered(&self, verdict: Verdict) {
+        self.0.is_told.store(true, Relaxed);
+        self.0.shared.answered(&self.0.pass, verdict);
+    }
+}
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        if *self.is_told.get_mut() || !self.pass.is_probe {
+            return;
+        }
+        self.shared.lock().lost_probe(self.shared.clock.uptime(), &self.pass);
+        self.shared.earlier.notify_one();
+    }
+}
+
+/// The place of one who waits. Dropping it gives it up.
+#[derive(Debug)]
+struct PlaceInLine {
+    /// Keeps the task alive that will tell.
+    limiter: Limiter,
+    ask: Ask,
+    ticket: Ticket,
+    arrived: Instant,
+    predicted: Duration,
+    /// It is no longer there to be given up.
+    is_given_up: bool,
+}
+
+impl PlaceInLine {
+    async fn wait(mut self, told: oneshot::Receiver<Result<Admission, Refusal>>) -> Result<Admitted, Refusal> {
+        let told = told.await.expect("whoever waits is told: its place keeps the task alive");
+        self.is_given_up = true;
+        let shared = &self.limiter.0.shared;
+        let waited = shared.clock.now() - self.arrived;
+        match told {
+            Ok(admission) => {
+                shared.decided(&self.ask, Decision::Waited);
+                shared.metrics.waited(self.ask.class, waited, waited > self.predicted + LATE);
+                Ok(Admitted { waited, predicted: Some(self.predicted), ..Admitted::told(admission) })
+            }
+            Err(refusal) => Err(shared.refused(&self.ask, refusal)),
+        }
+    }
+}
+
+impl Drop for PlaceInLine {
+    fn drop(&mut self) {
+        if self.is_given_up {
+            return;
+        }
+        let shared = &self.limiter.0.shared;
+        let mut pacer = shared.lock();
+        pacer.leave(shared.clock.uptime(), self.ticket);
+        shared.counted(&pacer, self.ask.class);
     }
 }
 

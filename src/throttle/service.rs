@@ -1,31 +1,42 @@
 //! Makes a request wait for its turn before it goes upstream.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use tower::Service;
 
-use super::Class;
-use super::layer::Quotas;
-use crate::chathub::credential::{Digest, DigestKey};
+use super::layer::ThrottleLayer;
+use super::limiter::Asked;
+use super::pacer::Ask;
+use super::{Class, InBackground, Quota, Rank};
+use crate::chathub::credential::{self, Digest};
 use crate::chathub::{Identity, RoutedRequest};
 use crate::error::Error;
 use crate::wire::Response;
+use crate::wire::account::Turn;
 
-/// The service of [`ThrottleLayer`](super::ThrottleLayer).
+/// The service of [`ThrottleLayer`].
 #[derive(Debug, Clone)]
 pub struct Throttle<S> {
     pub(super) inner: S,
-    pub(super) quotas: Arc<Quotas>,
-    pub(super) digests: DigestKey,
+    pub(super) settings: ThrottleLayer,
 }
 
-impl<S> Throttle<S> {
+impl ThrottleLayer {
+    fn ask(&self, request: &RoutedRequest) -> Ask {
+        let class = Class::of(request.route);
+        let rank = match request.head.extensions.get() {
+            Some(InBackground) => Rank::Background,
+            None => Rank::of(request.route),
+        };
+        let (peer, is_rested) = (request.peer, request.is_rested);
+        Ask { class, owner: self.owner(class, request), rank, peer, is_rested }
+    }
+
     /// Returns whose quota the request uses. Log-ins have no credential yet: their quota is the peer's, as is that of
     /// whoever sends none.
-    fn key(&self, class: Class, request: &RoutedRequest) -> Digest {
+    fn owner(&self, class: Class, request: &RoutedRequest) -> Digest {
         match (class, request.identity) {
             (Class::Operator | Class::Other, Identity::One(credential)) => credential.digest,
             (Class::Operator | Class::Other, Identity::Both(digest)) => digest,
@@ -38,6 +49,23 @@ impl<S> Throttle<S> {
             IpAddr::V4(address) => self.digests.digest_other(&address.octets()),
             IpAddr::V6(address) => self.digests.digest_other(&address.octets()),
         }
+    }
+
+    /// Returns the quota of the request's credential, if it has one of its own.
+    fn special(&self, class: Class, request: &RoutedRequest) -> Option<Quota> {
+        let Identity::One(_) = request.identity else { return None };
+        let single = self.credentials.of(credential::value(&request.head.headers)?)?;
+        let quota = match class {
+            Class::Operator => single.operator,
+            Class::Other => single.other,
+            Class::Login => None,
+        };
+        quota.as_ref().map(Quota::from)
+    }
+
+    fn enter(&self, request: &RoutedRequest) -> Asked {
+        let ask = self.ask(request);
+        self.limiter.ask(&ask, || self.special(ask.class, request))
     }
 }
 
@@ -53,16 +81,19 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: RoutedRequest) -> Self::Future {
+    fn call(&mut self, mut request: RoutedRequest) -> Self::Future {
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
-        let class = Class::of(request.route);
-        let key = self.key(class, &request);
-        let quotas = Arc::clone(&self.quotas);
+        // Here, not in the future: a request takes its place when it comes.
+        let asked = self.settings.enter(&request);
         Box::pin(async move {
-            let waited = quotas.of(class).admit(key).await?;
+            let admitted = asked.admitted().await?;
+            if let Some(admission) = admitted.admission {
+                request.head.extensions.insert(admission);
+            }
             let mut response = inner.call(request).await?;
-            response.account.throttle_wait = Some(waited);
+            response.account.turn = Some(Turn { waited: admitted.waited, predicted: admitted.predicted });
+            response.account.rate_limit = admitted.rate_limit;
             Ok(response)
         })
     }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::cache_status::CacheStatus;
+use super::rate_limit::RateLimit;
 use crate::chathub::credential::Credential;
 use crate::chathub::id::OrganizationId;
 use crate::chathub::route::Route;
@@ -21,8 +22,19 @@ pub struct Account {
     pub credential: Option<Credential>,
     /// What the cache did.
     pub cache: CacheStatus,
-    /// How long the request waited for its turn to go upstream; `None` if it did not go.
-    pub throttle_wait: Option<Duration>,
+    /// How the request came to its turn to go upstream; `None` if it did not go.
+    pub turn: Option<Turn>,
+    /// What is left of the quotas that it used; `None` if it used none.
+    pub rate_limit: Option<RateLimit>,
     /// How long the upstream took until its response head; `None` if it was not asked.
     pub upstream_time: Option<Duration>,
+}
+
+/// How a request came to its turn to go upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// How long it waited.
+    pub waited: Duration,
+    /// How long it might have had to wait at the most, as it was predicted when it came; `None` if it went at once.
+    pub predicted: Option<Duration>,
 }

@@ -6,6 +6,7 @@
 use bytes::{BufMut, BytesMut};
 use http::{HeaderName, HeaderValue};
 
+use super::number::put_number;
 use crate::telemetry::label::words;
 
 /// The field's name.
@@ -111,8 +112,12 @@ words! {
         WriteAborted = "write-aborted",
 
         // Requests that the gateway answered itself.
-        /// Refused: over quota.
+        /// Refused: over quota, and the wait would be too long.
         Throttled = "throttled",
+        /// Refused: as many wait already as may.
+        QueueFull = "queue-full",
+        /// Refused: the upstream has refused this credential, which is stopped for a while.
+        CoolingDown = "cooling-down",
         /// Refused: malformed, over a limit, or not to be forwarded.
         Refused = "refused",
         /// The upstream could not be reached, broke off or took too long.
@@ -198,21 +203,6 @@ impl CacheStatus {
     }
 }
 
-/// Writes `number` in decimal, without the formatting machinery: this runs for every hit.
-fn put_number(into: &mut BytesMut, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut first = digits.len();
-    loop {
-        first -= 1;
-        digits[first] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    into.put_slice(&digits[first..]);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,15 +223,6 @@ mod tests {
     #[test]
     fn a_refusal_was_neither_hit_nor_forwarded() {
         assert_eq!(CacheStatus::unasked(Detail::Throttled).to_value(), "chathub-gateway; detail=throttled");
-    }
-
-    #[test]
-    fn numbers_are_written_to_the_last_digit() {
-        for number in [0, 7, 10, u64::MAX] {
-            let mut written = BytesMut::new();
-            put_number(&mut written, number);
-            assert_eq!(written, number.to_string().as_bytes());
-        }
     }
 
     #[test]

@@ -3,13 +3,14 @@ use crate::chathub::credential::{Credential, CredentialKind};
 use crate::chathub::{OrganizationId, Route};
 use crate::testing;
 use crate::wire::Body;
+use crate::wire::account::Turn;
 use crate::wire::cache_status::{CacheStatus, Outcome};
 
 fn line(target: &str) -> Line {
     let (head, ()) = http::Request::get(target).header("x-request-id", "r-1").body(()).unwrap().into_parts();
     let id = RequestId::take_or_make(&head.headers);
     let peer = std::net::Ipv4Addr::LOCALHOST.into();
-    Line::of(&Request { head, body: Body::empty(), peer, id, fault: None })
+    Line::of(&Request { head, body: Body::empty(), peer, is_rested: true, id, fault: None })
 }
 
 fn rendered(line: &Line) -> serde_json::Value {
@@ -27,7 +28,8 @@ fn a_line_tells_what_happened_and_nothing_secret() {
         organization: OrganizationId::new(24),
         credential: Some(Credential { kind: CredentialKind::Bearer, digest }),
         cache: CacheStatus { outcome: Outcome::Hit { ttl: 3 }, detail: None },
-        throttle_wait: Some(Duration::from_millis(200)),
+        turn: Some(Turn { waited: Duration::from_millis(200), predicted: Some(Duration::from_millis(1067)) }),
+        rate_limit: None,
         upstream_time: None,
     };
     let line = line("/api/operator?organizationId=24&access_token=canary").answered(StatusCode::OK, &account);
@@ -39,6 +41,7 @@ fn a_line_tells_what_happened_and_nothing_secret() {
     assert_eq!(told["organization"], 24);
     assert_eq!(told["cache"], "hit");
     assert_eq!(told["throttle_wait"], 0.2);
+    assert_eq!(told["throttle_predicted"], 1.067);
     assert_eq!(told["duration"], 0.0015);
     assert_eq!(told["bytes"], 17);
     assert_eq!(told["credential"], format!("bearer:{:08x}", digest.prefix()));

@@ -3,7 +3,9 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+};
 
 use super::{Catalogue, full};
 use crate::telemetry::label::Label;
@@ -26,6 +28,8 @@ pub struct Family2<M, A, B> {
 pub type Counters<A> = Family<IntCounter, A>;
 /// Gauges with one label.
 pub type Gauges<A> = Family<IntGauge, A>;
+/// Gauges with one label that are no whole numbers.
+pub type Floats<A> = Family<Gauge, A>;
 /// Histograms of seconds with one label.
 pub type Histograms<A> = Family<Histogram, A>;
 /// Counters with two labels.
@@ -76,6 +80,12 @@ impl Catalogue {
 
     pub(super) fn gauges<A: Label>(&self, name: &str, help: &str, label: &str) -> Gauges<A> {
         let all = IntGaugeVec::new(Opts::new(full(name), help), &[label]).expect("the name is well-formed");
+        let all = self.register(all);
+        Family::new(|values| all.with_label_values(values))
+    }
+
+    pub(super) fn floats<A: Label>(&self, name: &str, help: &str, label: &str) -> Floats<A> {
+        let all = GaugeVec::new(Opts::new(full(name), help), &[label]).expect("the name is well-formed");
         let all = self.register(all);
         Family::new(|values| all.with_label_values(values))
     }

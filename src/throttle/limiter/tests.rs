@@ -1,185 +1,212 @@
-//! On paused time: a wait is exact, and costs nothing.
+//! On paused time: a wait is exact to the timer's tick, and costs nothing.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 
-use proptest::prelude::*;
-use tokio::time::Instant;
+use tokio::task::JoinHandle;
 
 use super::*;
+use crate::telemetry::metrics::Metrics;
 use crate::testing;
 
-fn quota(per_second: u32, burst: u32) -> Quota {
-    Quota::per_second(NonZeroU32::new(per_second).unwrap()).allow_burst(NonZeroU32::new(burst).unwrap())
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A limiter, and the metrics in which it counts.
+struct Fixture {
+    limiter: Limiter,
+    metrics: Metrics,
 }
 
-fn terms(mode: Mode, max_lanes: usize) -> Terms {
-    let metrics = testing::metrics().throttle;
-    Terms { mode, max_wait: Duration::from_secs(15), max_lanes, clock: Clock::start(), metrics }
+impl Fixture {
+    fn new(mode: Mode, rate: u32, burst: u32) -> Self {
+        let quota = Quota::new(SECOND / rate, NonZeroU32::new(burst).unwrap());
+        let terms = Terms {
+            quotas: [quota; Class::ALL.len()],
+            upstream: None,
+            max_wait: Duration::from_secs(15),
+            max_waiting: 1000,
+            max_waiting_per_lane: 100,
+            max_lanes: 100,
+            max_stop: Duration::from_secs(300),
+            is_adaptive: true,
+        };
+        let metrics = testing::metrics();
+        Self { limiter: Limiter::start(mode, terms, Clock::start(), metrics.throttle.clone()), metrics }
+    }
+
+    fn ask(&self, rank: Rank) -> Asked {
+        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let owner = testing::digests().digest_other(b"somebody");
+        self.limiter.ask(&Ask { class: Class::Operator, owner, rank, peer, is_rested: true }, || None)
+    }
+
+    /// Somebody asks, and waits in a task.
+    fn comes(&self) -> JoinHandle<Result<(Admitted, Instant), Refusal>> {
+        let asked = self.ask(Rank::Foreground);
+        tokio::spawn(async move { asked.admitted().await.map(|admitted| (admitted, Instant::now())) })
+    }
+
+    fn value(&self, series: &str) -> f64 {
+        let text = String::from_utf8(self.metrics.expose()).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("chathub_gateway_")?.strip_prefix(series));
+        line.unwrap_or_else(|| panic!("there is no {series}")).trim().parse().unwrap()
+    }
+
+    fn decided(&self, decision: &str) -> f64 {
+        self.value(&format!(r#"throttle_decisions_total{{class="operator",decision="{decision}"}}"#))
+    }
 }
 
-fn limiter(per_second: u32, burst: u32) -> Arc<Limiter> {
-    Arc::new(Limiter::new(Class::Operator, quota(per_second, burst), &terms(Mode::Enforce, 100)))
-}
-
-fn key(n: u32) -> Digest {
-    testing::digests().digest_other(&n.to_be_bytes())
-}
-
-/// Asks in a task that has begun to wait when this returns.
-async fn ask(limiter: &Arc<Limiter>, n: u32) -> tokio::task::JoinHandle<Result<Instant, Rejected>> {
-    let limiter = Arc::clone(limiter);
-    let asked = tokio::spawn(async move { limiter.admit(key(n)).await.map(|_| Instant::now()) });
-    tokio::task::yield_now().await;
-    asked
+async fn went_after(start: Instant, task: JoinHandle<Result<(Admitted, Instant), Refusal>>) -> u128 {
+    (task.await.unwrap().unwrap().1 - start).as_millis()
 }
 
 #[tokio::test(start_paused = true)]
 async fn requests_over_quota_wait_their_turn_in_order() {
-    let limiter = limiter(5, 5);
+    let fixture = Fixture::new(Mode::Enforce, 5, 5);
     let start = Instant::now();
-    let mut asked = Vec::new();
-    for _ in 0..10 {
-        asked.push(ask(&limiter, 1).await);
-    }
+    let tasks: Vec<_> = (0..10).map(|_| fixture.comes()).collect();
     let mut times = Vec::new();
-    for asked in asked {
-        times.push((asked.await.unwrap().unwrap() - start).as_millis());
+    for task in tasks {
+        times.push(went_after(start, task).await);
     }
     assert_eq!(times, [0, 0, 0, 0, 0, 200, 400, 600, 800, 1000]);
+    assert_eq!((fixture.decided("admitted"), fixture.decided("waited")), (5.0, 5.0));
+    assert_eq!(fixture.value(r#"throttle_late_total{class="operator"}"#), 0.0);
+    assert_eq!(fixture.value(r#"throttle_waiting{class="operator"}"#), 0.0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_do_not_wait_for_one_another() {
-    let limiter = limiter(1, 1);
+async fn a_burst_of_one_does_not_fall_behind_by_the_timers_ticks() {
+    // A cell each 33.3 ms; timers have ticks of one.
+    let fixture = Fixture::new(Mode::Enforce, 30, 1);
     let start = Instant::now();
-    let first = ask(&limiter, 1).await;
-    let waiting = ask(&limiter, 1).await;
-    let other = ask(&limiter, 2).await;
-    assert_eq!(first.await.unwrap().unwrap(), start);
-    assert_eq!(other.await.unwrap().unwrap(), start);
-    assert_eq!(waiting.await.unwrap().unwrap() - start, Duration::from_secs(1));
-}
-
-#[tokio::test(start_paused = true)]
-async fn clients_that_leave_the_queue_delay_nobody() {
-    let limiter = limiter(1, 1);
-    let start = Instant::now();
-    limiter.admit(key(1)).await.unwrap();
-    let mut leaving = Vec::new();
-    for _ in 0..6 {
-        leaving.push(ask(&limiter, 1).await);
+    let tasks: Vec<_> = (0..91).map(|_| fixture.comes()).collect();
+    let mut last = 0;
+    for task in tasks {
+        last = went_after(start, task).await;
     }
-    let last = ask(&limiter, 1).await;
-    leaving.iter().for_each(tokio::task::JoinHandle::abort);
-    assert_eq!(last.await.unwrap().unwrap() - start, Duration::from_secs(1));
+    assert!((3000..=3002).contains(&last), "{last} ms for 90 cells");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_beyond_the_bound_is_refused_at_once_and_truthfully() {
-    let limiter = limiter(1, 1);
-    limiter.admit(key(1)).await.unwrap();
-    let mut waiting = Vec::new();
-    for _ in 0..15 {
-        waiting.push(ask(&limiter, 1).await);
-    }
+async fn a_place_is_taken_when_a_request_comes_not_when_it_is_first_polled() {
+    let fixture = Fixture::new(Mode::Enforce, 1, 1);
+    let (first, second, third) =
+        (fixture.ask(Rank::Foreground), fixture.ask(Rank::Foreground), fixture.ask(Rank::Foreground));
     let start = Instant::now();
-    let rejected = limiter.admit(key(1)).await.unwrap_err();
+    third.admitted().await.unwrap();
+    assert_eq!(Instant::now() - start, SECOND * 2);
+    second.admitted().await.unwrap();
+    first.admitted().await.unwrap();
+    assert_eq!(Instant::now() - start, SECOND * 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_leaves_the_line_gives_its_place_up() {
+    let fixture = Fixture::new(Mode::Enforce, 1, 1);
+    let start = Instant::now();
+    drop(fixture.comes());
+    let leaving: Vec<_> = (0..6).map(|_| fixture.comes()).collect();
+    let last = fixture.comes();
+    tokio::task::yield_now().await;
+    leaving.iter().for_each(JoinHandle::abort);
+    assert_eq!(went_after(start, last).await, 1000);
+    assert_eq!(fixture.value(r#"throttle_waiting{class="operator"}"#), 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_beyond_the_bound_is_refused_at_once() {
+    let fixture = Fixture::new(Mode::Enforce, 1, 1);
+    let waiting: Vec<_> = (0..12).map(|_| fixture.comes()).collect();
+    let start = Instant::now();
+    let refusal = fixture.ask(Rank::Foreground).admitted().await.unwrap_err();
     assert_eq!(Instant::now(), start, "a refusal does not wait");
-    assert_eq!(rejected.retry_after, Duration::from_secs(16));
-    tokio::time::sleep(rejected.retry_after).await;
-    let obeyed = Instant::now();
-    limiter.admit(key(1)).await.unwrap();
-    assert_eq!(Instant::now(), obeyed, "who obeys is admitted");
+    assert_eq!((refusal.rejection, refusal.retry_after), (Rejection::TooLong, Duration::from_millis(750)));
+    assert_eq!(fixture.value(r#"throttle_rejections_total{reason="too_long"}"#), 1.0);
+    drop(waiting);
 }
 
 #[tokio::test(start_paused = true)]
-async fn observing_delays_and_refuses_nobody() {
-    let terms = terms(Mode::Observe, 100);
-    let limiter = Limiter::new(Class::Operator, quota(1, 1), &terms);
+async fn observing_delays_and_refuses_nobody_and_counts_what_the_line_would_have_done() {
+    let fixture = Fixture::new(Mode::Observe, 1, 1);
     let start = Instant::now();
-    for _ in 0..100 {
-        limiter.admit(key(1)).await.unwrap();
+    for _ in 0..20 {
+        let admitted = fixture.ask(Rank::Foreground).admitted().await.unwrap();
+        assert!(admitted.rate_limit.is_none(), "nobody is told of a quota that does not bind");
     }
     assert_eq!(Instant::now(), start);
+    // One goes, eleven fill the line, and for the rest it is full.
+    let counts = ["admitted", "would_wait", "would_reject"].map(|decision| fixture.decided(decision));
+    assert_eq!(counts, [1.0, 11.0, 8.0]);
+    assert_eq!(fixture.value(r#"throttle_waiting{class="operator"}"#), 11.0);
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    assert_eq!(fixture.value(r#"throttle_waiting{class="operator"}"#), 0.0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_table_is_bounded_and_overflowing_it_gains_no_burst() {
-    let limiter = Limiter::new(Class::Operator, quota(1, 5), &terms(Mode::Enforce, 2));
-    for n in [1, 2] {
-        limiter.admit(key(n)).await.unwrap();
+async fn with_the_throttle_off_nothing_is_counted_not_even_background_work() {
+    let fixture = Fixture::new(Mode::Off, 1, 1);
+    for _ in 0..10 {
+        fixture.ask(Rank::Background).admitted().await.unwrap();
     }
+    assert_eq!(fixture.decided("admitted"), 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_dropped_lets_another_go() {
+    let fixture = Fixture::new(Mode::Enforce, 5, 5);
+    let first = fixture.ask(Rank::Foreground).admitted().await.unwrap().admission.unwrap();
+    first.answered(Verdict::TooMany(None));
     let start = Instant::now();
-    for n in 3..8 {
-        limiter.admit(key(n)).await.unwrap();
-    }
-    assert_eq!(Instant::now(), start, "the shared lane has one burst");
-    limiter.admit(key(8)).await.unwrap();
-    assert_eq!(Instant::now() - start, Duration::from_secs(1), "for all of them together");
-    assert_eq!(limiter.lanes(), 2);
+    let (probe, next) = (fixture.comes(), fixture.comes());
+    let (admitted, at) = probe.await.unwrap().unwrap();
+    assert_eq!(at - start, SECOND);
+    drop(admitted);
+    assert_eq!(went_after(start, next).await, 1000);
+    let stops = r#"throttle_stops_total{class="operator",status="429"}"#;
+    assert_eq!(fixture.value(stops), 1.0);
+    assert_eq!(fixture.value(r#"throttle_stopped{class="operator"}"#), 1.0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn idle_credentials_make_room_and_busy_ones_stay() {
-    let limiter = Limiter::new(Class::Operator, quota(1, 5), &terms(Mode::Enforce, 2));
-    limiter.admit(key(1)).await.unwrap();
-    tokio::time::advance(Duration::from_secs(5)).await;
-    limiter.admit(key(2)).await.unwrap();
-    limiter.admit(key(3)).await.unwrap();
-    assert!(limiter.lock().lanes.contains_key(&key(2)), "it has not its whole burst again");
-    assert!(limiter.lock().lanes.contains_key(&key(3)));
+async fn those_who_wait_are_refused_when_the_upstream_stops_them_for_too_long() {
+    let fixture = Fixture::new(Mode::Enforce, 1, 1);
+    let first = fixture.ask(Rank::Foreground).admitted().await.unwrap().admission.unwrap();
+    let waiting = fixture.comes();
+    tokio::task::yield_now().await;
+    first.answered(Verdict::Unavailable(Some(Duration::from_secs(60))));
+    let refusal = waiting.await.unwrap().unwrap_err();
+    assert_eq!((refusal.rejection, refusal.retry_after), (Rejection::Stopped, Duration::from_millis(48_750)));
+    assert_eq!(fixture.value(r#"throttle_stops_total{class="operator",status="503"}"#), 1.0);
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn no_window_holds_more_than_burst_and_rate_allow(
-        rate in 1..20_u32,
-        burst in 1..10_u32,
-        gaps in proptest::collection::vec(0..400_u64, 1..80),
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let mut times = runtime.block_on(admitted(rate, burst, &gaps));
-        times.sort_unstable();
-        for (first, from) in times.iter().enumerate() {
-            for (last, to) in times.iter().enumerate().skip(first) {
-                let allowed = f64::from(burst) + (*to - *from).as_secs_f64() * f64::from(rate);
-                prop_assert!((last - first + 1) as f64 <= allowed + 0.01, "{rate}/s, burst {burst}, {gaps:?}");
-            }
-        }
-    }
+#[tokio::test(start_paused = true)]
+async fn idle_credentials_are_forgotten_within_a_second() {
+    let fixture = Fixture::new(Mode::Enforce, 5, 5);
+    drop(fixture.ask(Rank::Foreground).admitted().await.unwrap());
+    tokio::time::sleep(SECOND * 2).await;
+    assert_eq!(fixture.value(r#"throttle_credentials{class="operator"}"#), 0.0);
 }
 
-async fn admitted(rate: u32, burst: u32, gaps: &[u64]) -> Vec<Instant> {
-    let limiter = limiter(rate, burst);
-    let mut asked = Vec::new();
-    for gap in gaps {
-        tokio::time::advance(Duration::from_millis(*gap)).await;
-        asked.push(ask(&limiter, 1).await);
-    }
-    let mut times = Vec::new();
-    for asked in asked {
-        times.extend(asked.await.unwrap().ok());
-    }
-    times
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_is_told_though_nobody_else_holds_the_limiter() {
+    let fixture = Fixture::new(Mode::Enforce, 1, 1);
+    drop(fixture.comes());
+    let waiting = fixture.comes();
+    drop(fixture);
+    assert!(waiting.await.unwrap().is_ok());
 }
 
 #[test]
 fn nobody_is_refused_while_cells_are_free() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_time().build().unwrap();
     runtime.block_on(async {
-        let terms = Terms { max_wait: Duration::ZERO, ..terms(Mode::Enforce, 1000) };
-        let limiter = Arc::new(Limiter::new(Class::Operator, quota(1, 25), &terms));
-        for n in 0..100 {
-            let asked: Vec<_> = (0..20).map(|_| tokio::spawn(admit(Arc::clone(&limiter), n))).collect();
-            for asked in asked {
-                assert!(asked.await.unwrap().is_ok());
-            }
+        let fixture = Fixture::new(Mode::Enforce, 1, 100);
+        let tasks: Vec<_> = (0..100).map(|_| fixture.comes()).collect();
+        for task in tasks {
+            assert!(task.await.unwrap().is_ok());
         }
+        assert_eq!(fixture.decided("admitted"), 100.0);
     });
-}
-
-async fn admit(limiter: Arc<Limiter>, n: u32) -> Result<Duration, Rejected> {
-    limiter.admit(key(n)).await
 }

@@ -1,0 +1,118 @@
+//! Tells the throttle what the upstream answered.
+//!
+//! It stands right above the upstream, and not where requests wait: a write and a shared fetch go on when their client has
+//! left, and what is answered then counts as much.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, Either};
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
+use tower::{Layer, Service};
+
+use super::Verdict;
+use super::limiter::Admission;
+use crate::chathub::RoutedRequest;
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::wire::Response;
+
+/// Puts a [`Feedback`] in front of a service.
+#[derive(Debug, Clone, Copy)]
+pub struct FeedbackLayer {
+    /// The time.
+    pub clock: Clock,
+}
+
+impl<S> Layer<S> for FeedbackLayer {
+    type Service = Feedback<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Feedback { inner, clock: self.clock }
+    }
+}
+
+/// The service of [`FeedbackLayer`].
+#[derive(Debug, Clone)]
+pub struct Feedback<S> {
+    inner: S,
+    clock: Clock,
+}
+
+impl<S> Service<RoutedRequest> for Feedback<S>
+where
+    S: Service<RoutedRequest, Response = Response, Error = Error, Future: Send + 'static>,
+{
+    type Response = Response;
+    type Error = Error;
+    type Future = Either<S::Future, BoxFuture<'static, Result<Response, Error>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: RoutedRequest) -> Self::Future {
+        let admission = request.head.extensions.remove::<Admission>();
+        let answer = self.inner.call(request);
+        let Some(admission) = admission else {
+            return Either::Left(answer);
+        };
+        let clock = self.clock;
+        Either::Right(Box::pin(async move {
+            let result = answer.await;
+            // That the upstream could not be reached says nothing about how often it may be asked.
+            admission.answered(result.as_ref().map_or(Verdict::Accepted, |response| verdict(response, clock)));
+            result
+        }))
+    }
+}
+
+fn verdict(response: &Response, clock: Clock) -> Verdict {
+    let wait = || retry_after(response.message.headers(), clock.wall());
+    match response.message.status() {
+        StatusCode::TOO_MANY_REQUESTS => Verdict::TooMany(wait()),
+        StatusCode::SERVICE_UNAVAILABLE => Verdict::Unavailable(wait()),
+        _ => Verdict::Accepted,
+    }
+}
+
+/// Reads `Retry-After`, a number of seconds or a date (RFC 9110 §10.2.3). A date in the past is no wait; what is neither
+/// says nothing. `now` is the time since 1970.
+fn retry_after(fields: &HeaderMap, now: Duration) -> Option<Duration> {
+    let value = fields.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if value.bytes().all(|byte| byte.is_ascii_digit()) && !value.is_empty() {
+        // One that has too many digits is longer than any bound.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::from(u32::MAX))));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    let date = date.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Some(date.saturating_sub(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn a_wait_is_read_as_seconds_or_as_a_date() {
+        let now = Duration::from_secs(784_111_777);
+        let rows = [
+            ("7", Some(7)),
+            ("0", Some(0)),
+            ("99999999999999999999", Some(u64::from(u32::MAX))),
+            ("Sun, 06 Nov 1994 08:49:39 GMT", Some(2)),
+            ("Sun, 06 Nov 1994 08:49:30 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+            ("1.5", None),
+            ("", None),
+        ];
+        for (value, seconds) in rows {
+            let fields = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
+            assert_eq!(retry_after(&fields, now), seconds.map(Duration::from_secs), "{value}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+}

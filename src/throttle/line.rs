@@ -1,0 +1,138 @@
+//! Those who wait in one lane, in the order in which they go.
+//!
+//! First come, first served, with one exception: **a write goes ahead of the reads that came before it, as long as each
+//! of them is still served by the time that it was promised.** A read is promised a third more than its place asks for,
+//! and four cells: that is the room for writes, and the bound on what they may take. Nobody overtakes a write. A newcomer
+//! would keep two queues and take turns between them; then what a read is told depends on writes that have not come yet,
+//! and is either a guess or far too long.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::Rank;
+use crate::chathub::credential::Digest;
+
+/// One who waits. All times are those since the clock was started.
+#[derive(Debug)]
+pub(super) struct Waiting<W> {
+    /// Tells those who wait apart.
+    pub(super) number: u64,
+    /// Whose quota it uses.
+    pub(super) owner: Digest,
+    pub(super) rank: Rank,
+    pub(super) peer: IpAddr,
+    /// It goes by this time, unless the upstream itself stops the lane.
+    pub(super) promise: Duration,
+    /// It waits no longer than this, whatever happens.
+    pub(super) deadline: Duration,
+    /// What to tell when its time has come.
+    pub(super) wake: W,
+}
+
+/// Those who wait.
+#[derive(Debug)]
+pub(super) struct Line<W> {
+    waiting: VecDeque<Waiting<W>>,
+    /// How many of them come from where.
+    by_peer: BTreeMap<IpAddr, usize>,
+}
+
+impl<W> Line<W> {
+    pub(super) const fn new() -> Self {
+        Self { waiting: VecDeque::new(), by_peer: BTreeMap::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(super) fn front(&self) -> Option<&Waiting<W>> {
+        self.waiting.front()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Waiting<W>> {
+        self.waiting.iter()
+    }
+
+    /// Returns how many of those who wait come from each peer of whom somebody does.
+    pub(super) const fn by_peer(&self) -> &BTreeMap<IpAddr, usize> {
+        &self.by_peer
+    }
+
+    pub(super) fn of_peer(&self, peer: IpAddr) -> usize {
+        self.by_peer.get(&peer).copied().unwrap_or(0)
+    }
+
+    /// Returns of how many peers somebody waits.
+    pub(super) fn peers(&self) -> usize {
+        self.by_peer.len()
+    }
+
+    /// Returns the place that a newcomer would have. `projected` tells when somebody at a place goes.
+    pub(super) fn place_for(&self, rank: Rank, projected: impl Fn(usize) -> Duration) -> usize {
+        let end = self.waiting.len();
+        if rank != Rank::Write {
+            return end;
+        }
+        let gives_way = |place: &usize| {
+            let waiting = &self.waiting[*place];
+            waiting.rank != Rank::Write && projected(*place + 1) <= waiting.promise
+        };
+        end - (0..end).rev().take_while(gives_way).count()
+    }
+
+    pub(super) fn insert(&mut self, place: usize, waiting: Waiting<W>) {
+        *self.by_peer.entry(waiting.peer).or_default() += 1;
+        self.waiting.insert(place, waiting);
+    }
+
+    /// Takes out whoever is next.
+    pub(super) fn pop(&mut self) -> Option<Waiting<W>> {
+        let next = self.waiting.pop_front()?;
+        forget(&mut self.by_peer, next.peer);
+        Some(next)
+    }
+
+    /// Takes out one who leaves. Returns whether it was there.
+    pub(super) fn remove(&mut self, number: u64) -> bool {
+        let place = self.waiting.iter().position(|waiting| waiting.number == number);
+        let left = place.and_then(|place| self.waiting.remove(place));
+        if let Some(left) = &left {
+            forget(&mut self.by_peer, left.peer);
+        }
+        left.is_some()
+    }
+
+    /// Takes out those who would go only after their deadline, in order, and renews the promises of the others.
+    pub(super) fn judge_anew(&mut self, projected: impl Fn(usize) -> Duration) -> Vec<Waiting<W>> {
+        let mut refused = Vec::new();
+        let mut kept = VecDeque::with_capacity(self.waiting.len());
+        for mut waiting in self.waiting.drain(..) {
+            let goes = projected(kept.len());
+            if goes > waiting.deadline {
+                forget(&mut self.by_peer, waiting.peer);
+                refused.push(waiting);
+                continue;
+            }
+            waiting.promise = waiting.promise.max(goes);
+            kept.push_back(waiting);
+        }
+        self.waiting = kept;
+        refused
+    }
+}
+
+/// Counts one of a peer less; of whom none is left is no longer counted.
+pub(super) fn forget(by_peer: &mut BTreeMap<IpAddr, usize>, peer: IpAddr) {
+    if let Some(count) = by_peer.get_mut(&peer) {
+        *count -= 1;
+        if *count == 0 {
+            by_peer.remove(&peer);
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! Who goes when: the lanes of all credentials, the quota of all together, and what each newcomer is told.
+//!
+//! It is a machine without clock, lock or task: time is an argument, and what is to be done about it an answer. So every
+//! promise can be tested to the nanosecond. [`Limiter`](super::Limiter) gives it a clock, a lock and a timer.
+//!
+//! A newcomer goes at once if nobody waits in its lane and the cells are there. Otherwise the wait is predicted, and
+//! decides: it waits, or it is refused and told when it would not be. What a newcomer to this code would get wrong: a
+//! prediction that later arrivals can break. Here they queue behind, and a write that goes ahead of reads checks what
+//! each of them was promised; only the upstream, by refusing, can break a promise, and then all who wait are judged
+//! anew.
+//!
+//! Where there is a quota for all, the lanes whose turn has come share it in turns, writes ahead: one greedy credential
+//! delays the others by one request each, not by its whole line. A prediction counts the lanes that wait when it is
+//! made; if more come later, waits grow, and whoever would wait longer than `throttle.max_wait` is refused then.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::health::{Change, Remedy, Verdict};
+use super::line::Waiting;
+use super::quota::{Bucket, Quota};
+use super::refusal::{Refusal, Rejection};
+use super::table::{LaneId, Place, Table};
+use super::{Class, Rank};
+use crate::chathub::credential::Digest;
+use crate::wire::RateLimit;
+
+mod queue;
+
+/// How late a timer may be without costing a cell: tokio's ticks are a millisecond long.
+const TICK: Duration = Duration::from_millis(2);
+/// Where there is a quota for all, somebody may turn out to wait too long. Less than this is the timer, or a machine that
+/// was busy, and no reason to refuse at the last moment.
+const LATE: Duration = Duration::from_millis(100);
+
+/// What the machine is set to.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// The quota of each class, in the order of [`Class::ALL`].
+    pub quotas: [Quota; Class::ALL.len()],
+    /// The quota of all credentials and classes together, if there is one.
+    pub upstream: Option<Quota>,
+    /// The longest a request waits.
+    pub max_wait: Duration,
+    /// How many may wait in all.
+    pub max_waiting: usize,
+    /// How many may wait in one lane.
+    pub max_waiting_per_lane: usize,
+    /// How many lanes of their own credentials have in a class.
+    pub max_lanes: usize,
+    /// The longest that one refusal of the upstream stops a lane.
+    pub max_stop: Duration,
+    /// Repeated refusals lower a lane's rate.
+    pub is_adaptive: bool,
+}
+
+/// A request that asks to go upstream.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask {
+    /// Its class.
+    pub class: Class,
+    /// Whose quota it uses.
+    pub owner: Digest,
+    /// Its rank.
+    pub rank: Rank,
+    /// Where it comes from.
+    pub peer: IpAddr,
+    /// Its connection is new, or has been quiet for [`REST`](crate::wire::REST).
+    pub is_rested: bool,
+}
+
+/// What a newcomer is told.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Go.
+    Go(Pass),
+    /// Wait: you go within this time.
+    Wait(Ticket, Duration),
+    /// You would have to wait too long.
+    Refused(Refusal),
+}
+
+/// Leave to go, and what is needed to tell what came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pass {
+    /// The class.
+    pub class: Class,
+    /// Whose quota was used; `None` if it was that of all who have none.
+    pub owner: Option<Digest>,
+    /// How many stops of its lane the request knows.
+    pub knows: u32,
+    /// The others wait for what comes of it.
+    pub is_probe: bool,
+    /// The quota that was used, as it is configured.
+    pub quota: Quota,
+    /// What is left.
+    pub rate_limit: RateLimit,
+}
+
+/// A place in a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    lane: LaneId,
+    number: u64,
+}
+
+/// What became of one who waited.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Release {
+    /// Go.
+    Go(Pass),
+    /// The upstream has stopped the lane, and the wait would be too long.
+    Refused(Refusal),
+}
+
+/// Those whose waiting has ended, in order.
+pub type Released<W> = Vec<(W, Release)>;
+
+/// What there is of a class, for those who watch.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Count {
+    /// Requests that wait.
+    pub waiting: usize,
+    /// Credentials with a lane of their own.
+    pub lanes: usize,
+}
+
+/// The trouble there is in a class, for those who watch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Trouble {
+    /// Lanes that the upstream has stopped.
+    pub stopped: usize,
+    /// Lanes with a lowered rate.
+    pub lowered: usize,
+    /// The lowest share of its rate that a lane has.
+    pub lowest: f64,
+}
+
+/// What the upstream's answer did to a lane.
+#[derive(Debug)]
+pub struct Answered<W> {
+    /// The lane was stopped.
+    pub is_stop: bool,
+    /// Its rate was lowered too.
+    pub is_lowered: bool,
+    /// Those whose waiting has ended by it.
+    pub released: Released<W>,
+}
+
+/// The machine. `W` is what is kept of one who waits, to tell it.
+#[derive(Debug)]
+pub struct Pacer<W> {
+    terms: Terms,
+    table: Table<W>,
+    upstream: Bucket,
+    /// Lanes whose next may go as soon as there is a cell of the quota of all, in turn.
+    turns: VecDeque<LaneId>,
+    /// The last turn was given to a write ahead of others.
+    has_overtaken: bool,
+    /// When each lane in which somebody waits is to be looked at.
+    due: BTreeSet<(Duration, LaneId)>,
+    waiting: [usize; Class::ALL.len()],
+    next_number: u64,
+}
+
+impl<W> Pacer<W> {
+    /// Creates a machine without lanes.
+    #[must_use]
+    pub fn new(terms: Terms) -> Self {
+        Self {
+            table: Table::new(terms.max_lanes),
+            terms,
+            upstream: Bucket::default(),
+            turns: VecDeque::new(),
+            has_overtaken: false,
+            due: BTreeSet::new(),
+            waiting: [0; Class::ALL.len()],
+            next_number: 0,
+        }
+    }
+
+    /// A request comes. `special` tells the quota of its credential, if it has one of its own and no lane yet; `wake` is
+    /// called if it waits. Returns besides whether it found no lane of its own.
+    pub fn arrive(
+        &mut self,
+        now: Duration,
+        ask: &Ask,
+        special: impl FnOnce() -> Option<Quota>,
+        wake: impl FnOnce() -> W,
+    ) -> (Arrival, bool) {
+        let of_class = self.terms.quotas[ask.class as usize];
+        let place = self.table.place(ask.class, ask.owner, &of_class, now, special);
+        let id = place.id();
+        let lane = self.table.lane_mut(id);
+        lane.settle(&of_class, now);
+        let arrival = match ask.rank {
+            Rank::Background if !self.overflows(id, now) => Arrival::Refused(self.no_spare_cell(id, now)),
+            _ if self.may_go(id, now) => Arrival::Go(self.go(id, now)),
+            _ => self.queue(id, ask, now, wake),
+        };
+        (arrival, matches!(place, Place::Crowd(_)))
+    }
+
+    /// One who waits leaves.
+    pub fn leave(&mut self, now: Duration, ticket: Ticket) {
+        let Some(lane) = self.table.get_mut(ticket.lane) else { return };
+        if lane.line.remove(ticket.number) {
+            self.waiting[lane.class as usize] -= 1;
+            self.look_when_due(ticket.lane, now);
+        }
+    }
+
+    /// Time has passed. Returns those whose waiting has ended.
+    pub fn advance(&mut self, now: Duration) -> Released<W> {
+        let mut released = Vec::new();
+        while let Some((_, id)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
+            self.due.pop_first();
+            self.table.lane_mut(id).due = None;
+            self.look_at(id, now, &mut released);
+        }
+        while let Some(id) = self.next_turn(now) {
+            self.release(id, now, &mut released);
+        }
+        released
+    }
+
+    /// Returns when [`advance`](Self::advance) is to be called again, if nothing happens before.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Duration> {
+        let lane = self.due.first().map(|(due, _)| *due);
+        let turn = self.terms.upstream.filter(|_| !self.turns.is_empty()).map(|quota| self.upstream.next(&quota));
+        lane.into_iter().chain(turn).min()
+    }
+
+    /// The upstream has answered a request. Returns what that changed, if it did.
+    pub fn answered(&mut self, now: Duration, pass: &Pass, verdict: Verdict) -> Option<Answered<W>> {
+        let id = self.lane_of(pass, now, verdict)?;
+        let of_class = self.of_class(id);
+        let remedy = Remedy { max_stop: self.terms.max_stop, is_adaptive: self.terms.is_adaptive };
+        let lane = self.table.lane_mut(id);
+        lane.settle(&of_class, now);
+        let change = lane.answered(&of_class, now, pass.knows, verdict, remedy);
+        let mut released = Vec::new();
+        if matches!(change, Change::Stopped { .. } | Change::Extended) {
+            self.table.note_trouble(id);
+            self.leave_turn(id);
+            self.judge_anew(id, now, &mut released);
+        }
+        self.look_when_due(id, now);
+        let (is_stop, is_lowered) = match change {
+            Change::Nothing => return None,
+            Change::Stopped { is_lowered } => (true, is_lowered),
+            Change::Extended | Change::Reopened => (false, false),
+        };
+        Some(Answered { is_stop, is_lowered, released })
+    }
+
+    /// A probe has come to nothing.
+    pub fn lost_probe(&mut self, now: Duration, pass: &Pass) {
+        let Some(id) = self.lane_of(pass, now, Verdict::Accepted) else {
+            return;
+        };
+        let lane = self.table.lane_mut(id);
+        if lane.stops() == pass.knows {
+            lane.lost_probe(now);
+            self.look_when_due(id, now);
+        }
+    }
+
+    /// Returns the lane that a request used. One that was forgotten is made again only to note a refusal.
+    fn lane_of(&mut self, pass: &Pass, now: Duration, verdict: Verdict) -> Option<LaneId> {
+        let Some(owner) = pass.owner else {
+            return Some(self.table.crowd(pass.class));
+        };
+        let found = self.table.find(pass.class, owner);
+        match verdict {
+            Verdict::Accepted => found,
+            _ => found.or_else(|| {
+                let of_class = self.terms.quotas[pass.class as usize];
+                Some(self.table.place(pass.class, owner, &of_class, now, || Some(pass.quota)).id())
+            }),
+        }
+    }
+
+    /// Looks at so many lanes, forgets the idle ones, and returns whether all have been looked at.
+    pub fn tidy(&mut self, now: Duration, looks: usize) -> bool {
+        let is_round = self.table.sweep(now, looks);
+        if is_round {
+            self.table.shrink();
+        }
+        is_round
+    }
+
+    /// Returns what there is of a class.
+    #[must_use]
+    pub fn count(&self, class: Class) -> Count {
+        Count { waiting: self.waiting[class as usize], lanes: self.table.owners(class) }
+    }
+
+    /// Returns the trouble there is in a class.
+    #[must_use]
+    pub fn trouble(&self, class: Class, now: Duration) -> Trouble {
+        let troubled = || self.table.troubled().filter(|lane| lane.class == class);
+        Trouble {
+            stopped: troubled().filter(|lane| lane.is_stopped()).count(),
+            lowered: troubled().filter(|lane| lane.share(now) < 1.0).count(),
+            lowest: troubled().map(|lane| lane.share(now)).fold(1.0, f64::min),
+        }
+    }
+
+    // === going ===
+
+    fn of_class(&self, id: LaneId) -> Quota {
+        self.terms.quotas[self.table.lane(id).class as usize]
+    }
+
+    fn may_go(&self, id: LaneId, now: Duration) -> bool {
+        let lane = self.table.lane(id);
+        let upstream =
+            self.terms.upstream.is_none_or(|quota| self.turns.is_empty() && self.upstream.next(&quota) <= now);
+        upstream && lane.line.is_empty() && lane.is_open(&self.of_class(id), now)
+    }
+
+    /// Returns whether a cell of the lane, and one of the quota of all, would be lost if nobody took them.
+    fn overflows(&self, id: LaneId, now: Duration) -> bool {
+        let upstream = self.terms.upstream.is_none() || self.turns.is_empty() && self.upstream.is_full(now);
+        upstream && self.table.lane(id).overflows(now)
+    }
+
+    /// One of a lane goes, for whom the cells are there.
+    fn go(&mut self, id: LaneId, now: Duration) -> Pass {
+        let of_class = self.of_class(id);
+        let at = self.counts_from(id, now);
+        if let Some(quota) = &self.terms.upstream {
+            self.upstream.take(quota, at);
+        }
+        let lane = self.table.lane_mut(id);
+        let is_probe = lane.go(&of_class, at);
+        let (class, owner, knows, quota) = (lane.class, lane.owner, lane.stops(), *lane.configured(&of_class));
+        Pass { class, owner, knows, is_probe, quota, rate_limit: self.rate_limit(id, now) }
+    }
+
+    /// Returns from when a cell counts that somebody takes now. For one who waited that is when it was due, if that was
+    /// just before: whoever wakes at a timer wakes a little late, and a burst of one would fall behind its rate by that,
+    /// cell by cell.
+    fn counts_from(&self, id: LaneId, now: Duration) -> Duration {
+        let lane = self.table.lane(id);
+        if lane.line.is_empty() {
+            return now;
+        }
+        let upstream = self.terms.upstream.map_or(Duration::ZERO, |quota| self.upstream.next(&quota));
+        let due = lane.next(&self.of_class(id), now).max(upstream);
+        due.max(now.saturating_sub(TICK)).min(now)
+    }
+
+    /// Returns what is left of the quotas of a lane: nothing, while somebody waits.
+    fn rate_limit(&self, id: LaneId, now: Duration) -> RateLimit {
+        let (lane, of_class) = (self.table.lane(id), self.of_class(id));
+        let (left, lasts) = match lane.line.len() {
+            0 => lane.left(&of_class, now),
+            all => (0, self.projected(id, now, all).saturating_sub(now)),
+        };
+        let shared = self.terms.upstream.map(|quota| {
+            let left = if self.turns.is_empty() { self.upstream.cells(&quota, now) } else { 0 };
+            quota.limit("upstream", left, self.upstream.until_full(now))
+        });
+        RateLimit { own: lane.configured(&of_class).limit(lane.class.as_str(), left, lasts), shared }
+    }
+
+    /// The time of a lane has come: its next goes, or takes its place among those who share the quota of all.
+    fn look_at(&mut self, id: LaneId, now: Duration, released: &mut Released<W>) {
+        let of_class = self.of_class(id);
+        let lane = self.table.lane_mut(id);
+        lane.settle(&of_class, now);
+        if !lane.is_open(&of_class, now) || lane.line.is_empty() {
+            return self.look_when_due(id, now);
+        }
+        if self.terms.upstream.is_none() {
+            return self.release(id, now, released);
+        }
+        lane.is_in_turn = true;
+        self.turns.push_back(id);
+    }
+
+    fn release(&mut self, id: LaneId, now: Duration, released: &mut Released<W>) {
+        while self.is_late(id, now) {
+            let late = self.pop(id);
+            released.push((late.wake, Release::Refused(self.refusal(id, now, Rejection::TooLong))));
+        }
+        if !self.table.lane(id).line.is_empty() {
+            // It still waits while the cell is taken, which so counts from when it was due.
+            let pass = self.go(id, now);
+            let next = self.pop(id);
+            released.push((next.wake, Release::Go(Pass { rate_limit: self.rate_limit(id, now), ..pass })));
+        }
+        self.look_when_due(id, now);
+    }
+
+    /// Returns whether the next of a lane has waited too long for others' turns.
+    fn is_late(&self, id: LaneId, now: Duration) -> bool {
+        let next = self.table.lane(id).line.front();
+        self.terms.upstream.is_some() && next.is_some_and(|next| next.deadline + LATE < now)
+    }
+
+    fn pop(&mut self, id: LaneId) -> Waiting<W> {
+        let lane = self.table.lane_mut(id);
+        self.waiting[lane.class as usize] -= 1;
+        lane.line.pop().expect("only called where somebody waits")
+    }
+
+    /// Takes the lane whose turn it is, if there is a cell of the quota of all.
+    ///
+    /// A lane whose next is a write goes ahead, but not twice in a row.
+    fn next_turn(&mut self, now: Duration) -> Option<LaneId> {
+        let quota = self.terms.upstream?;
+        if self.upstream.next(&quota) > now {
+            return None;
+        }
+        let is_write = |id: &LaneId| self.table.lane(*id).line.front().is_some_and(|next| next.rank == Rank::Write);
+        let ahead = if self.has_overtaken { None } else { self.turns.iter().position(is_write) };
+        self.has_overtaken = ahead.is_some_and(|place| place > 0);
+        let id = self.turns.remove(ahead.unwrap_or(0))?;
+        self.table.lane_mut(id).is_in_turn = false;
+        Some(id)
+    }
+
+    fn leave_turn(&mut self, id: LaneId) {
+        if std::mem::take(&mut self.table.lane_mut(id).is_in_turn) {
+            self.turns.retain(|other| *other != id);
+        }
+    }
+
+    /// Notes when the lane is to be looked at: never, if nobody waits or it is in turn already.
+    fn look_when_due(&mut self, id: LaneId, now: Duration) {
+        if self.table.lane(id).line.is_empty() {
+            self.leave_turn(id);
+        }
+        let of_class = self.of_class(id);
+        let lane = self.table.lane_mut(id);
+        let due = (!lane.line.is_empty() && !lane.is_in_turn).then(|| lane.next(&of_class, now));
+        if lane.due == due {
+            return;
+        }
+        if let Some(old) = std::mem::replace(&mut lane.due, due) {
+            self.due.remove(&(old, id));
+        }
+        if let Some(due) = due {
+            self.due.insert((due, id));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
