@@ -9,11 +9,13 @@ pub mod eligible;
 pub mod fill;
 pub mod freshness;
 pub mod layer;
+pub mod refresh;
 pub mod service;
 pub mod storable;
 
 pub use fill::FillLayer;
 pub use layer::CacheLayer;
+pub use refresh::Refresh;
 
 use std::time::Duration;
 

@@ -165,6 +165,10 @@ pub struct Cache {
     /// new fetch, for which the others wait as long, and so three times before each fetches for itself; zero shares no
     /// fetch. Default 10 s: far longer than a list takes.
     pub collapse_timeout: Duration,
+    /// How long before the end of its lifetime a list that somebody asks for is fetched anew in the background, up to
+    /// 24 h. Such a fetch takes only a cell that nobody else wants. Default zero: never, lists are fetched when they are
+    /// asked for and no longer fresh.
+    pub refresh_ahead: Duration,
 }
 
 /// How often a credential may ask upstream. Hits cost nothing.

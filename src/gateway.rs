@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::admin::{self, Access, Admin};
-use crate::cache::{CacheLayer, FillLayer, Lifetimes};
+use crate::cache::{CacheLayer, FillLayer, Lifetimes, Refresh};
 use crate::chathub::credential::DigestKey;
 use crate::clock::Clock;
 use crate::collapse::CollapseLayer;
@@ -184,7 +184,12 @@ impl Gateway {
         let cache = &self.config.cache;
         let lifetimes = Lifetimes { operators: cache.operators_ttl, organizations: cache.organizations_ttl };
         CoreParts {
-            cache: CacheLayer::new(Arc::clone(store), lifetimes, self.clock),
+            cache: CacheLayer {
+                store: Arc::clone(store),
+                lifetimes,
+                refresh: Refresh { ahead: cache.refresh_ahead, metrics: self.metrics.refresh.clone() },
+                clock: self.clock,
+            },
             collapse: CollapseLayer {
                 store: Arc::clone(store),
                 timeout: cache.collapse_timeout,

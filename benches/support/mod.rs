@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chathub_gateway::cache::{CacheLayer, FillLayer, Lifetimes};
+use chathub_gateway::cache::{CacheLayer, FillLayer, Lifetimes, Refresh};
 use chathub_gateway::chathub::credential::DigestKey;
 use chathub_gateway::clock::Clock;
 use chathub_gateway::collapse::CollapseLayer;
@@ -35,7 +35,12 @@ pub(crate) fn core(clock: Clock, metrics: &Metrics, digests: DigestKey, mode: Mo
     };
     let limiter = Limiter::start(mode, terms, clock, metrics.throttle.clone());
     CoreParts {
-        cache: CacheLayer::new(Arc::clone(&store), lifetimes, clock),
+        cache: CacheLayer {
+            store: Arc::clone(&store),
+            lifetimes,
+            refresh: Refresh { ahead: Duration::ZERO, metrics: metrics.refresh.clone() },
+            clock,
+        },
         collapse: CollapseLayer {
             store: Arc::clone(&store),
             timeout: minute,

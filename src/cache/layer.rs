@@ -4,31 +4,28 @@ use std::sync::Arc;
 
 use tower::Layer;
 
-use super::Lifetimes;
 use super::service::Cache;
+use super::{Lifetimes, Refresh};
 use crate::clock::Clock;
 use crate::store::Store;
 
 /// Puts a [`Cache`] in front of a service.
 #[derive(Debug, Clone)]
 pub struct CacheLayer {
-    store: Arc<Store>,
-    lifetimes: Lifetimes,
-    clock: Clock,
-}
-
-impl CacheLayer {
-    /// Creates the layer.
-    #[must_use]
-    pub const fn new(store: Arc<Store>, lifetimes: Lifetimes, clock: Clock) -> Self {
-        Self { store, lifetimes, clock }
-    }
+    /// What is stored.
+    pub store: Arc<Store>,
+    /// How long lists are fresh.
+    pub lifetimes: Lifetimes,
+    /// When they are fetched anew before that ends.
+    pub refresh: Refresh,
+    /// The time.
+    pub clock: Clock,
 }
 
 impl<S> Layer<S> for CacheLayer {
     type Service = Cache<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Cache { inner, store: Arc::clone(&self.store), lifetimes: self.lifetimes, clock: self.clock }
+        Cache { inner, settings: self.clone() }
     }
 }

@@ -6,35 +6,33 @@
 use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either};
 use tower::{Service, ServiceExt};
 
-use super::Lifetimes;
 use super::eligible::{Eligible, eligible};
+use super::{CacheLayer, refresh};
 use crate::chathub::RoutedRequest;
-use crate::clock::Clock;
 use crate::error::Error;
-use crate::store::{Entry, Fetch, Found, Store};
+use crate::store::{Entry, Fetch, Found};
 use crate::wire::Response;
 use crate::wire::cache_status::{CacheStatus, Detail, Forward, Outcome};
 
-/// The service of [`CacheLayer`](super::CacheLayer). Always ready: a hit waits for nothing below.
+/// The service of [`CacheLayer`]. Always ready: a hit waits for nothing below.
 #[derive(Debug, Clone)]
 pub struct Cache<S> {
     pub(super) inner: S,
-    pub(super) store: Arc<Store>,
-    pub(super) lifetimes: Lifetimes,
-    pub(super) clock: Clock,
+    pub(super) settings: CacheLayer,
 }
 
 /// What to do with a request.
 enum Plan {
-    Answer(Arc<Entry>, u64),
+    Answer(Arc<Entry>, Duration),
     Forward(Forward, Option<Detail>, Option<Fetch>),
 }
 
-impl<S> Cache<S> {
+impl CacheLayer {
     fn plan(&self, request: &RoutedRequest) -> Plan {
         let eligible = match eligible(request) {
             Ok(eligible) if self.lifetimes.of(eligible.key.list).is_zero() => {
@@ -44,14 +42,14 @@ impl<S> Cache<S> {
             Err((reason, detail)) => return Plan::Forward(reason, Some(detail), None),
         };
         let (reason, detail) = match self.look_up(&eligible) {
-            Ok((entry, ttl)) => return Plan::Answer(entry, ttl),
+            Ok((entry, left)) => return Plan::Answer(entry, left),
             Err(why) => why,
         };
         Plan::Forward(reason, detail, Some(self.store.begin_fetch(eligible.key, reason == Forward::Request)))
     }
 
-    /// Returns a usable entry and its remaining life in seconds, or why there is none.
-    fn look_up(&self, eligible: &Eligible) -> Result<(Arc<Entry>, u64), (Forward, Option<Detail>)> {
+    /// Returns a usable entry and its remaining life, or why there is none.
+    fn look_up(&self, eligible: &Eligible) -> Result<(Arc<Entry>, Duration), (Forward, Option<Detail>)> {
         let wishes = &eligible.wishes;
         if wishes.no_cache || wishes.max_age.is_some_and(|age| age.is_zero()) {
             return Err((Forward::Request, Some(Detail::NoCache)));
@@ -68,7 +66,19 @@ impl<S> Cache<S> {
         if wishes.max_age.is_some_and(|most| age > most) {
             return Err((Forward::Request, Some(Detail::NoCache)));
         }
-        Ok((entry, left.as_secs()))
+        Ok((entry, left))
+    }
+}
+
+impl<S> Cache<S>
+where
+    S: Service<RoutedRequest, Response = Response, Error = Error, Future: Send> + Clone + Send + 'static,
+{
+    /// Fetches anew what was just answered from memory.
+    fn refresh(&self, request: &RoutedRequest, entry: &Entry) {
+        let mut copy = refresh::copy(request);
+        copy.head.extensions.insert(self.settings.store.begin_fetch(entry.key, false));
+        self.settings.refresh.begin(self.inner.clone(), copy);
     }
 }
 
@@ -85,10 +95,14 @@ where
     }
 
     fn call(&mut self, mut request: RoutedRequest) -> Self::Future {
-        match self.plan(&request) {
-            Plan::Answer(entry, ttl) => {
-                let mut response = Response::new(entry.to_response(self.clock.now()));
-                response.account.cache.outcome = Outcome::Hit { ttl };
+        match self.settings.plan(&request) {
+            Plan::Answer(entry, left) => {
+                let now = self.settings.clock.now();
+                if self.settings.refresh.is_due(&entry, left, entry.age(now)) {
+                    self.refresh(&request, &entry);
+                }
+                let mut response = Response::new(entry.to_response(now));
+                response.account.cache.outcome = Outcome::Hit { ttl: left.as_secs() };
                 Either::Left(ready(Ok(response)))
             }
             Plan::Forward(reason, detail, fetch) => {

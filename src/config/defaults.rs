@@ -59,6 +59,7 @@ impl Default for Cache {
             max_inspect: MIB,
             quarantine: Duration::from_secs(5),
             collapse_timeout: Duration::from_secs(10),
+            refresh_ahead: Duration::ZERO,
         }
     }
 }

@@ -170,6 +170,8 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     cache.quarantine: UP_TO_AN_HOUR, "How long lists are not stored after a write of unknown outcome; 0s: not at all";
     cache.collapse_timeout: UP_TO_AN_HOUR,
         "How long a request waits for another's fetch before it begins one; 0s: none is shared";
+    cache.refresh_ahead: LIFETIME,
+        "How long before its end a list that is asked for is fetched anew, with cells nobody wants; 0s: never";
 
     throttle.mode: Kind::Word(super::Mode::WORDS), "Whether quotas bind, are only counted, or neither";
     throttle.max_wait: UP_TO_AN_HOUR, "How long a request over quota may wait; 0s: it is refused at once";

@@ -3,6 +3,7 @@
 //! A parsed field value keeps the whole buffer alive that it was read from, some eight kilobytes (DESIGN 10). So every
 //! byte of an entry is copied, once, to its exact size, when it is stored; a hit then only counts references.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -45,6 +46,8 @@ pub struct Entry {
     pub generated: Instant,
     /// How long it is fresh, counted from `generated`.
     pub lifetime: Duration,
+    /// Its age in seconds when it was last fetched anew.
+    refreshed_at_seconds: AtomicU32,
 }
 
 impl Entry {
@@ -69,7 +72,15 @@ impl Entry {
             order: fetch.order,
             generated,
             lifetime,
+            refreshed_at_seconds: AtomicU32::new(0),
         }
+    }
+
+    /// Returns whether nobody has begun to fetch it anew within this second of its age, and notes that somebody does.
+    #[must_use]
+    pub fn refresh_at(&self, age: Duration) -> bool {
+        let second = u32::try_from(age.as_secs()).unwrap_or(u32::MAX);
+        self.refreshed_at_seconds.fetch_max(second, Relaxed) < second
     }
 
     /// Returns the response's age at `now` (RFC 9111 §4.2.3).

@@ -17,7 +17,8 @@ use prometheus::{Encoder, Gauge, IntCounter, IntGauge, Opts, Registry, TextEncod
 pub use connections::{AccessLogMetrics, ConnectionMetrics};
 pub use family::{Counters, Counters2, Floats, Gauges, Histograms, Histograms2};
 pub use memory::{
-    CollapseMetrics, EvictionCause, Evictions, FollowerOutcome, InvalidationMetrics, PurgeScope, Scope, StoreMetrics,
+    CollapseMetrics, EvictionCause, Evictions, FollowerOutcome, InvalidationMetrics, PurgeScope, RefreshMetrics,
+    RefreshOutcome, Scope, StoreMetrics,
 };
 pub use requests::{CacheLabel, InFlight, Lookup, RequestMetrics};
 pub use throttle::{Decision, StopCause, ThrottleMetrics};
@@ -36,6 +37,8 @@ pub struct Metrics {
     pub store: StoreMetrics,
     /// Shared fetches.
     pub collapse: CollapseMetrics,
+    /// Lists fetched anew before their end.
+    pub refresh: RefreshMetrics,
     /// Writes and what they hide.
     pub invalidation: InvalidationMetrics,
     /// Waiting for a turn.
@@ -63,6 +66,7 @@ impl Metrics {
             requests: RequestMetrics::new(&catalogue),
             store: StoreMetrics::new(&catalogue),
             collapse: CollapseMetrics::new(&catalogue),
+            refresh: RefreshMetrics::new(&catalogue),
             invalidation: InvalidationMetrics::new(&catalogue),
             throttle: ThrottleMetrics::new(&catalogue),
             upstream: UpstreamMetrics::new(&catalogue),

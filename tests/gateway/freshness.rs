@@ -341,3 +341,30 @@ async fn the_longest_kept_list_too_says_that_its_time_is_over() {
 
     assert_eq!(later.cache(), "fwd=stale; stored; detail=expired");
 }
+
+#[tokio::test]
+async fn a_list_that_is_polled_is_fetched_before_its_end_with_a_cell_that_nobody_wants() {
+    let chathub = Emulator::start().await;
+    let set = "cache.refresh_ahead = '60s'\nthrottle.operator = { rate = '1/h', burst = 2 }\nthrottle.max_wait = '0s'";
+    let gateway = Gateway::before(&chathub).set(set).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    company.list(24).await;
+
+    // The bucket is not full, so no cell would be lost: the list stays what it is, and a hit.
+    let skipped = || async {
+        assert!(company.list(24).await.is_hit());
+        gateway.metrics().await.value(r#"refreshes_total{outcome="skipped"}"#)
+    };
+    eventually(skipped, |count| *count > 0.0).await;
+    assert_eq!(chathub.total(), 1);
+
+    let plenty = Gateway::before(&chathub).set("cache.refresh_ahead = '60s'").start().await;
+    let company = plenty.client(&chathub.company_token("acme"));
+    company.list(24).await;
+    let refreshed = || async {
+        assert!(company.list(24).await.is_hit());
+        plenty.metrics().await.value(r#"refreshes_total{outcome="refreshed"}"#)
+    };
+    eventually(refreshed, |count| *count > 0.0).await;
+    assert_eq!(chathub.total(), 3);
+}

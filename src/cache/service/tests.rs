@@ -7,9 +7,11 @@ use tower_test::mock::{self, Mock};
 
 use super::*;
 use crate::cache::fill::Fill;
-use crate::cache::{CacheLayer, FillLayer};
+use crate::cache::{CacheLayer, FillLayer, Lifetimes, Refresh};
 use crate::chathub::Groups;
+use crate::clock::Clock;
 use crate::error::Cause;
+use crate::store::Store;
 use crate::testing;
 use crate::wire::Body;
 
@@ -26,6 +28,11 @@ const LIST: &str = r#"[{"id":1,"name":"A","status":0}]"#;
 const TARGET: &str = "/api/operator?organizationId=24";
 
 fn fixture() -> Fixture {
+    refreshing(Duration::ZERO)
+}
+
+/// Lists are fetched anew so long before their end.
+fn refreshing(ahead: Duration) -> Fixture {
     let (mock, mut below) = mock::pair();
     below.allow(100);
     let clock = Clock::start();
@@ -39,7 +46,8 @@ fn fixture() -> Fixture {
         clock,
     };
     let inner: MapErr = tower::util::MapErr::new(mock, |_| Cause::Internal.into());
-    let cache = CacheLayer::new(Arc::clone(&store), lifetimes, clock).layer(fill.layer(inner));
+    let refresh = Refresh { ahead, metrics: testing::metrics().refresh };
+    let cache = CacheLayer { store: Arc::clone(&store), lifetimes, refresh, clock }.layer(fill.layer(inner));
     Fixture { cache, below, store, clock }
 }
 
@@ -253,4 +261,28 @@ async fn a_slow_older_fetch_does_not_take_the_place_of_a_newer_one() {
     assert_eq!(told(&slow.await.unwrap().unwrap()), "fwd=uri-miss; detail=overtaken");
     let next = fixture.ask(&fields, || unreachable!("it is stored")).await;
     assert_eq!(testing::content(next).await, NEWER);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hit_near_the_end_of_a_lifetime_has_the_list_fetched_anew_once_a_second() {
+    let mut fixture = refreshing(Duration::from_secs(10));
+    fixture.list().await;
+    tokio::time::advance(Duration::from_secs(49)).await;
+    let hit =
+        |fixture: &mut Fixture| fixture.cache.call(testing::routed("GET", TARGET, &[("authorization", "Bearer a")]));
+    hit(&mut fixture).await.unwrap();
+    tokio::time::advance(Duration::from_secs(2)).await;
+
+    for _ in 0..3 {
+        let answer = hit(&mut fixture).await.unwrap();
+        assert_eq!(answer.account.cache.outcome, Outcome::Hit { ttl: 9 }, "nobody waits for it");
+    }
+
+    let (request, send) = fixture.below.next_request().await.unwrap();
+    assert!(request.head.extensions.get::<crate::throttle::InBackground>().is_some());
+    assert_eq!(request.head.headers["authorization"], "Bearer a");
+    send.send_response(testing::list(LIST));
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let answer = hit(&mut fixture).await.unwrap();
+    assert_eq!(answer.account.cache.outcome, Outcome::Hit { ttl: 59 }, "and it was fetched once for the three");
 }

@@ -151,6 +151,37 @@ impl CollapseMetrics {
 }
 
 words! {
+    /// What became of a list that was to be fetched anew before its end.
+    RefreshOutcome {
+        /// It was.
+        Refreshed = "refreshed",
+        /// There was no cell that nobody else wants.
+        Skipped = "skipped",
+        /// The upstream did not give it.
+        Failed = "failed",
+    }
+}
+
+/// Lists that are fetched anew before their end.
+#[derive(Debug, Clone)]
+pub struct RefreshMetrics(Arc<Counters<RefreshOutcome>>);
+
+impl RefreshMetrics {
+    pub(super) fn new(all: &Catalogue) -> Self {
+        Self(Arc::new(all.counters(
+            "refreshes_total",
+            "Lists that were to be fetched anew in the background (cache.refresh_ahead), by what became of that.",
+            "outcome",
+        )))
+    }
+
+    /// A refresh has ended.
+    pub fn ended(&self, outcome: RefreshOutcome) {
+        self.0.of(outcome).inc();
+    }
+}
+
+words! {
     /// How much a write hides.
     Scope {
         /// No list.
