@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "every test binary that mounts this module uses another part of it")]
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
@@ -27,8 +27,17 @@ pub(crate) struct Ask {
 impl Client {
     /// A client without a credential.
     pub(crate) fn of(address: SocketAddr) -> Self {
+        Self::built(address, None)
+    }
+
+    /// The same, on a machine of its own as far as the other side can see: loopback has all of 127.0.0.0/8.
+    pub(crate) fn coming_from(local: IpAddr, address: SocketAddr) -> Self {
+        Self::built(address, Some(local))
+    }
+
+    fn built(address: SocketAddr, local: Option<IpAddr>) -> Self {
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE);
-        let http = http.build().expect("a client without TLS needs nothing");
+        let http = http.local_address(local).build().expect("a client without TLS needs nothing");
         Self { http, base: format!("http://{address}"), fields: HeaderMap::new() }
     }
 

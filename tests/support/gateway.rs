@@ -171,6 +171,16 @@ impl Log {
         text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"))).collect()
     }
 
+    /// How long the log is now, in bytes: a mark for [`since`](Self::since).
+    pub(crate) fn mark(&self) -> usize {
+        self.text.borrow().len()
+    }
+
+    /// What was written since a mark.
+    pub(crate) fn since(&self, mark: usize) -> String {
+        self.text.borrow()[mark..].to_owned()
+    }
+
     /// All that was written so far.
     pub(crate) fn text(&self) -> String {
         self.text.borrow().clone()

@@ -32,6 +32,11 @@ impl Exposition {
         *self.series.get(&name).unwrap_or_else(|| panic!("there is no {name}"))
     }
 
+    /// The same, if there is such a series.
+    pub(crate) fn find(&self, series: &str) -> Option<f64> {
+        self.series.get(&format!("chathub_gateway_{series}")).copied()
+    }
+
     /// The names of all families.
     pub(crate) fn families(&self) -> BTreeSet<&str> {
         self.text

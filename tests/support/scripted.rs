@@ -20,25 +20,37 @@ pub(crate) struct Scripted {
     accepting: JoinHandle<()>,
 }
 
+/// What it does beside answering.
+#[derive(Clone, Copy, Debug)]
+struct Manner {
+    closes: bool,
+    remembers: bool,
+}
+
 impl Scripted {
     /// Answers with `bytes` and keeps the connection.
     pub(crate) async fn answering(bytes: impl Into<Vec<u8>>) -> Self {
-        Self::start(bytes.into(), false).await
+        Self::start(bytes.into(), Manner { closes: false, remembers: true }).await
     }
 
     /// Answers with `bytes` and closes the connection.
     pub(crate) async fn answering_once(bytes: impl Into<Vec<u8>>) -> Self {
-        Self::start(bytes.into(), true).await
+        Self::start(bytes.into(), Manner { closes: true, remembers: true }).await
     }
 
-    async fn start(answer: Vec<u8>, closes: bool) -> Self {
+    /// Answers with `bytes`, keeps the connection and forgets what was asked: for so many requests that it matters.
+    pub(crate) async fn forgetting(bytes: impl Into<Vec<u8>>) -> Self {
+        Self::start(bytes.into(), Manner { closes: false, remembers: false }).await
+    }
+
+    async fn start(answer: Vec<u8>, manner: Manner) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback can be bound");
         let address = listener.local_addr().expect("a bound socket has an address");
         let (heard, requests) = watch::channel(Vec::new());
         let (heard, answer) = (Arc::new(heard), Arc::new(answer));
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, heard.clone(), answer.clone(), closes));
+                tokio::spawn(serve(stream, heard.clone(), answer.clone(), manner));
             }
         });
         Self { address, requests, accepting }
@@ -73,16 +85,18 @@ impl Drop for Scripted {
     }
 }
 
-async fn serve(mut stream: TcpStream, heard: Arc<watch::Sender<Vec<String>>>, answer: Arc<Vec<u8>>, closes: bool) {
+async fn serve(mut stream: TcpStream, heard: Arc<watch::Sender<Vec<String>>>, answer: Arc<Vec<u8>>, manner: Manner) {
     let mut request = Vec::new();
     while stream.read_buf(&mut request).await.is_ok_and(|read| read > 0) {
         if !is_whole(&request) {
             continue;
         }
-        let text = String::from_utf8_lossy(&request).into_owned();
+        if manner.remembers {
+            let text = String::from_utf8_lossy(&request).into_owned();
+            heard.send_modify(|requests| requests.push(text));
+        }
         request.clear();
-        heard.send_modify(|requests| requests.push(text));
-        if stream.write_all(&answer).await.is_err() || closes {
+        if stream.write_all(&answer).await.is_err() || manner.closes {
             return;
         }
     }
