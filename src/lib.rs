@@ -28,13 +28,16 @@
 //!
 //! # Glossary
 //!
-//! *Stored response*: a complete 200 kept in memory. *Fresh*: younger than its lifetime. *Current*: no write has touched
-//! it since its fetch began; only what is fresh *and* current is answered. *Group*: the lists of one organization for
-//! every credential. *Move*: what a write does to its groups when it begins and when it ends; moves are counted. *Stamp*:
-//! the moves that a fetch knew of before it began. *Switch*: a write of an operator's status. *Quarantine*: the time
-//! after a write in doubt in which its groups are neither stored nor answered from memory. *Flight*: a fetch that equal
-//! requests share. *Cell*: one request's worth of quota (GCRA). *Lane*: one credential's quota and queue. *Credential*:
-//! kind and keyed digest, never the value.
+//! *Stored response*: a complete 200 kept in memory. *Fresh*: younger than its lifetime. *Current*: no write has
+//! touched it since its fetch began; only what is fresh *and* current is answered. *Group*: the lists of one
+//! organization for every credential. *Move*: what a write does to its groups when it begins and when it ends; moves
+//! are counted. *Stamp*: the moves that a fetch knew of before it began. *Switch*: a write of an operator's status.
+//! *Quarantine*: the time after a write in doubt in which its groups are neither stored nor answered from memory.
+//! *Flight*: a fetch that equal requests share. *Cell*: one request's worth of quota (GCRA). *Lane*: one credential's
+//! cells in one class, and the *line* of those who wait for them. *Crowd*: the lane of all who find none. *Promise*:
+//! the time by which one who waits goes. *Stop*: the time in which nothing of a lane goes, since the upstream refused
+//! it; a *probe* ends it. *Rested*: of a connection that is new or has been quiet for a second. *Credential*: kind and
+//! keyed digest, never the value.
 
 pub mod admin;
 pub mod cache;

@@ -103,6 +103,10 @@ impl Room {
         until: impl Fn(usize) -> Duration,
     ) -> Duration {
         let rested = Ask { is_rested: true, ..*ask };
+        let rest = if ask.is_rested { Duration::ZERO } else { REST };
+        if line.peers() <= 1 {
+            return rest;
+        }
         let mut fair_from = self.is_fair(&rested, wait, line).then_some(Duration::ZERO);
         let mut left = line.by_peer().clone();
         for (place, waiting) in line.iter().enumerate() {
@@ -112,17 +116,24 @@ impl Room {
             let is_fair = self.leaves_room(&rested, wait, own, all, left.len());
             // As others go, the average can fall below what is left of this one.
             fair_from = is_fair.then(|| fair_from.unwrap_or(gone));
+            if !self.is_for_equals(ask.rank, wait) {
+                break;
+            }
         }
-        fair_from.unwrap_or(wait).max(if ask.is_rested { Duration::ZERO } else { REST })
+        fair_from.unwrap_or(wait).max(rest)
     }
 
     /// Returns whether one more is fair of a peer that has so many of all who wait, who are of so many peers.
     fn leaves_room(self, ask: &Ask, wait: Duration, own: usize, all: usize, peers: usize) -> bool {
         let limit = self.limit(ask.rank);
         let (last, whole) = NEWCOMERS_HAVE;
-        let (equal, half) = EQUAL_FROM;
         let is_for_newcomers = wait > limit * (whole - last) / whole;
-        let is_for_equals = wait > limit * equal / half;
-        own == 0 || (ask.is_rested || !is_for_newcomers) && (own * peers <= all || !is_for_equals)
+        let has_less = own * peers <= all || !self.is_for_equals(ask.rank, wait);
+        own == 0 || has_less && (ask.is_rested || !is_for_newcomers)
+    }
+
+    fn is_for_equals(self, rank: Rank, wait: Duration) -> bool {
+        let (part, whole) = EQUAL_FROM;
+        wait > self.limit(rank) * part / whole
     }
 }

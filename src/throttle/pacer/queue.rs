@@ -12,9 +12,10 @@ impl<W> Pacer<W> {
         let place =
             self.table.lane(id).line.place_for(ask.rank, |nth| self.projected(id, now, nth) + self.others_turns());
         let wait = self.until(id, now, place);
-        let refused = self.objections(id, ask, now, wait);
-        if let Some((retry_after, rejection)) = refused.into_iter().max_by_key(|(wait, _)| *wait) {
-            return Arrival::Refused(Refusal { retry_after, ..self.refusal(id, now, rejection) });
+        let objections = self.objections(id, ask, now, wait);
+        if let Some((_, rejection)) = objections.first() {
+            let retry_after = objections.iter().map(|(lasts, _)| *lasts).max().unwrap_or_default();
+            return Arrival::Refused(Refusal { retry_after, ..self.refusal(id, now, *rejection) });
         }
         let predicted = self.room().promise(ask.rank, wait, self.pace(id, now), self.others_turns());
         let (number, deadline) = (self.next_number, now + self.terms.max_wait);
