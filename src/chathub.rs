@@ -14,5 +14,5 @@ pub mod route;
 pub use credential::{Credential, Identity};
 pub use group::Groups;
 pub use id::OrganizationId;
-pub use request::{List, RoutedRequest};
+pub use request::{InBackground, List, RoutedRequest};
 pub use route::Route;

@@ -179,13 +179,13 @@ pub struct Throttle {
     /// How long a request over quota may wait for its turn, up to 1 h; zero refuses it at once. Default 15 s: a
     /// client with 30 s of patience still gets its answer.
     pub max_wait: Duration,
-    /// Requests that may wait at once, of all credentials together, up to 1 000 000; one more is refused, and with zero
-    /// each that is over quota. Default 10 000, as many as there may be connections.
+    /// Requests that may wait at once, of all credentials together, up to 1 000 000, a quarter of them for writes only;
+    /// one more is refused, and with zero each that is over quota. Default 10 000, as many as there may be connections.
     pub max_waiting: usize,
     /// Requests that may wait at once of one credential in one class, up to 100 000; zero as above. Default 1000, more
     /// than 50/s lets go within `max_wait`.
     pub max_waiting_per_credential: usize,
-    /// Credentials that are told apart at once, 1 to 10 000 000; more share one quota. Default 100 000.
+    /// Credentials that are told apart at once in each class, 1 to 10 000 000; more share one quota. Default 100 000.
     pub max_credentials: usize,
     /// How long one 429 or 503 of the upstream stops a credential's class at the most, whatever its `Retry-After` asks
     /// for, 1 ms to 1 h. Default 300 s.

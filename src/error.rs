@@ -168,7 +168,7 @@ impl Error {
 impl From<Rejection> for Detail {
     fn from(rejection: Rejection) -> Self {
         match rejection {
-            Rejection::TooLong | Rejection::Unfair | Rejection::NoSpareCell => Self::Throttled,
+            Rejection::TooLong | Rejection::Outwaited | Rejection::Unfair | Rejection::NoSpareCell => Self::Throttled,
             Rejection::LineFull | Rejection::Full => Self::QueueFull,
             Rejection::Stopped => Self::CoolingDown,
         }

@@ -14,6 +14,7 @@
 //! | `health` | stops, probes and lowered rates after a 429 or 503 of the upstream |
 //! | `lane` | the three together, for one credential in one class |
 //! | `table` | the lanes of all credentials, bounded |
+//! | `turns` | the lanes that wait for a cell of the quota that they share |
 //! | [`pacer`] | who goes when: all lanes, and the quota that they share; a machine without clock or lock |
 //! | [`refusal`] | who may wait, and what those are told who may not |
 //! | [`limiter`] | the pacer with a clock, a lock and a timer |
@@ -30,6 +31,7 @@ pub mod quota;
 pub mod refusal;
 pub mod service;
 mod table;
+mod turns;
 
 pub use feedback::FeedbackLayer;
 pub use health::Verdict;
@@ -82,7 +84,3 @@ impl Rank {
         if route.is_write() { Self::Write } else { Self::Foreground }
     }
 }
-
-/// Marks a request that nobody waits for. It travels in the request's extensions.
-#[derive(Debug, Clone, Copy)]
-pub struct InBackground;

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use tower::{Service, ServiceExt};
 
-use crate::chathub::RoutedRequest;
+use crate::chathub::{InBackground, RoutedRequest};
 use crate::error::{Cause, Error};
 use crate::store::Entry;
 use crate::telemetry::metrics::{RefreshMetrics, RefreshOutcome};
-use crate::throttle::InBackground;
+
 use crate::wire::{Body, Response};
 
 /// When and how lists are fetched anew.

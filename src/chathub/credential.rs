@@ -31,12 +31,6 @@ impl Digest {
     pub fn prefix(self) -> u32 {
         (self.0 >> 96) as u32
     }
-
-    /// Returns some of the digest as a number to spread by.
-    #[must_use]
-    pub const fn spread(self) -> u64 {
-        self.0 as u64
-    }
 }
 
 /// A credential without its value.
@@ -91,7 +85,13 @@ impl DigestKey {
         }
     }
 
-    /// Returns a digest over something that is no credential, such as an address.
+    /// Returns a digest over an address.
+    #[must_use]
+    pub fn digest_address(&self, octets: &[u8]) -> Digest {
+        self.digest(b"address", &[octets])
+    }
+
+    /// Returns a digest over a word, whichever field it came in.
     #[must_use]
     pub fn digest_other(&self, what: &[u8]) -> Digest {
         self.digest(b"other", &[what])

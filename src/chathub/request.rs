@@ -45,3 +45,7 @@ pub struct RoutedRequest {
     /// The client's connection is new, or has been quiet for [`REST`](crate::wire::REST).
     pub is_rested: bool,
 }
+
+/// Marks a request that nobody waits for. It travels in the request's extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct InBackground;

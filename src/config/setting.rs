@@ -178,8 +178,8 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     throttle.max_waiting: Kind::Number(0..=1_000_000), "Requests that may wait at once, of all credentials";
     throttle.max_waiting_per_credential: Kind::Number(0..=100_000),
         "Requests that may wait at once, of one credential in one class";
-    throttle.max_credentials: Kind::Number(1..=10_000_000), "Credentials that are told apart at once";
-    throttle.max_stop: TIMEOUT, "How long a 429 or 503 of the upstream may stop a credential, whatever it asks for";
+    throttle.max_credentials: Kind::Number(1..=10_000_000), "Credentials that are told apart at once, in each class; more share a quota";
+    throttle.max_stop: TIMEOUT, "How long a 429 or 503 of the upstream may stop a credential, whatever its Retry-After says";
     throttle.adaptive: Kind::Switch, "Whether repeated 429s of the upstream lower a credential's rate for a while";
     throttle.credentials_file: Kind::Path,
         "File with quotas for single credentials; absent: all have the same", example "/etc/chathub-gateway/credentials.toml";

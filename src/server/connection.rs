@@ -88,7 +88,10 @@ async fn answer(
     let body = Body::from_client(incoming);
     let request = Request { id, head, body, peer, is_rested: rest.is_over(), fault };
     let response = stack.oneshot(request).await?;
-    rest.begins();
+    // Whoever was answered from memory was not told to wait.
+    if response.account.turn.is_some() || response.account.rate_limit.is_some() {
+        rest.begins();
+    }
     if response.message.status() == StatusCode::SWITCHING_PROTOCOLS {
         handle.upgraded();
     }
@@ -99,7 +102,7 @@ async fn answer(
 #[derive(Debug)]
 struct Rest {
     opened: Instant,
-    /// When the last answer was given, in milliseconds since then and one; zero before the first.
+    /// When the last answer was given that the throttle had a part in, in milliseconds since then and one; zero before the first.
     answered: AtomicU64,
 }
 

@@ -3,10 +3,10 @@
 //! It stands right above the upstream, and not where requests wait: a write and a shared fetch go on when their client has
 //! left, and what is answered then counts as much.
 
-use std::task::{Context, Poll};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, Either};
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use tower::{Layer, Service};
@@ -42,29 +42,44 @@ pub struct Feedback<S> {
 
 impl<S> Service<RoutedRequest> for Feedback<S>
 where
-    S: Service<RoutedRequest, Response = Response, Error = Error, Future: Send + 'static>,
+    S: Service<RoutedRequest, Response = Response, Error = Error>,
 {
     type Response = Response;
     type Error = Error;
-    type Future = Either<S::Future, BoxFuture<'static, Result<Response, Error>>>;
+    type Future = Heard<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: RoutedRequest) -> Self::Future {
-        let admission = request.head.extensions.remove::<Admission>();
-        let answer = self.inner.call(request);
-        let Some(admission) = admission else {
-            return Either::Left(answer);
-        };
-        let clock = self.clock;
-        Either::Right(Box::pin(async move {
-            let result = answer.await;
-            // That the upstream could not be reached says nothing about how often it may be asked.
-            admission.answered(result.as_ref().map_or(Verdict::Accepted, |response| verdict(response, clock)));
-            result
-        }))
+        let admission = request.head.extensions.remove();
+        Heard { inner: self.inner.call(request), admission, clock: self.clock }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The future of [`Feedback`].
+    pub struct Heard<F> {
+        #[pin]
+        inner: F,
+        admission: Option<Admission>,
+        clock: Clock,
+    }
+}
+
+impl<F: Future<Output = Result<Response, Error>>> Future for Heard<F> {
+    type Output = Result<Response, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let result = ready!(this.inner.poll(cx));
+        // That the upstream could not be reached says nothing about how often it may be asked. A probe that is not told of
+        // came to nothing, and another goes.
+        if let (Some(admission), Ok(response)) = (this.admission.take(), &result) {
+            admission.answered(verdict(response, *this.clock));
+        }
+        Poll::Ready(result)
     }
 }
 

@@ -41,10 +41,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    const fn refusal(self) -> Option<Option<Duration>> {
+    /// Returns how long to wait, if that is said, if it is a refusal. Who says not at all says nothing.
+    fn refusal(self) -> Option<Option<Duration>> {
         match self {
             Self::Accepted => None,
-            Self::TooMany(wait) | Self::Unavailable(wait) => Some(wait),
+            Self::TooMany(wait) | Self::Unavailable(wait) => Some(wait.filter(|wait| !wait.is_zero())),
         }
     }
 }
@@ -86,7 +87,7 @@ pub(super) enum Change {
 }
 
 /// The health of a lane that was refused once. All times are those since the clock was started.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Health {
     state: State,
     /// How often it was stopped. A request that knew fewer stops than there are tells nothing new.
@@ -142,14 +143,14 @@ impl Health {
         now.saturating_sub(since) >= RECENT && self.share(now) >= 1.0
     }
 
-    /// Opens a lane whose probe was waited for long enough. Returns whether it did.
-    pub(super) fn settle(&mut self, now: Duration) -> bool {
+    /// Opens a lane whose probe was waited for long enough. Returns when it opened, if it did.
+    pub(super) fn settle(&mut self, now: Duration) -> Option<Duration> {
         match self.state {
             State::Probing { opens } | State::Stopped { opens: Some(opens), .. } if opens <= now => {
                 self.open(opens);
-                true
+                Some(opens)
             }
-            _ => false,
+            _ => None,
         }
     }
 

@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use super::Class;
 use super::health::{Change, Health, Remedy, State, Verdict, projected};
 use super::line::{Line, Waiting};
 use super::quota::{Bucket, Quota};
+use super::{Class, Rank};
 use crate::chathub::credential::Digest;
 
 /// A lane. All times are those since the clock was started.
@@ -26,6 +26,8 @@ pub(super) struct Lane<W> {
     pub(super) due: Option<Duration>,
     /// It waits for its turn at the quota of all.
     pub(super) is_in_turn: bool,
+    /// Nobody waited when the first of those came who wait now, and none has gone since.
+    is_fresh: bool,
 }
 
 impl<W> Lane<W> {
@@ -39,11 +41,13 @@ impl<W> Lane<W> {
             line: Line::new(),
             due: None,
             is_in_turn: false,
+            is_fresh: false,
         }
     }
 
-    /// Takes along what was used in the crowd: some of it may have been its own.
+    /// Takes along what was used in the crowd, and the trouble that is there: some of it may have been its own.
     pub(super) fn leave_crowd(&mut self, crowd: &Self, of_class: &Quota, now: Duration) {
+        self.health.clone_from(&crowd.health);
         if crowd.bucket.is_full(now) {
             return;
         }
@@ -77,9 +81,18 @@ impl<W> Lane<W> {
         self.health.as_ref().map_or(0, |health| health.stops())
     }
 
-    /// Returns whether the upstream has stopped the lane.
-    pub(super) fn is_stopped(&self) -> bool {
-        self.state() != State::Open
+    /// Returns whether the upstream has stopped the lane, and not even a probe may go.
+    pub(super) fn is_stopped(&self, now: Duration) -> bool {
+        match self.state() {
+            State::Open => false,
+            State::Stopped { until, .. } => until > now,
+            State::Probing { .. } => true,
+        }
+    }
+
+    /// Returns whether the upstream has refused the lane of late.
+    pub(super) const fn is_troubled(&self) -> bool {
+        self.health.is_some()
     }
 
     /// Returns whether forgetting the lane would change nothing for anybody.
@@ -90,9 +103,9 @@ impl<W> Lane<W> {
 
     /// Brings the lane to the present: a probe is not waited for for ever.
     pub(super) fn settle(&mut self, of_class: &Quota, now: Duration) {
-        let Some(health) = &mut self.health else { return };
-        if health.settle(now) {
-            self.drain(of_class, now);
+        let opened = self.health.as_mut().and_then(|health| health.settle(now));
+        if let Some(at) = opened {
+            self.drain(of_class, at);
         }
     }
 
@@ -123,9 +136,21 @@ impl<W> Lane<W> {
         self.line.judge_anew(|nth| projected(state, bucket, &quota, now, nth))
     }
 
+    /// Somebody joins the line.
+    pub(super) fn join(&mut self, place: usize, waiting: Waiting<W>) {
+        self.is_fresh |= self.line.is_empty();
+        self.line.insert(place, waiting);
+    }
+
+    /// Returns whether its next is a write of a credential of which nobody waited before.
+    pub(super) fn begins_with_a_write(&self) -> bool {
+        self.is_fresh && self.line.front().is_some_and(|next| next.rank == Rank::Write)
+    }
+
     /// One goes, whose cell counts from that time. Returns whether it is a probe.
     pub(super) fn go(&mut self, of_class: &Quota, at: Duration) -> bool {
         let quota = self.quota(of_class, at);
+        self.is_fresh = false;
         self.bucket.take(&quota, at);
         self.health.as_mut().is_some_and(|health| health.went(at))
     }

@@ -1,7 +1,7 @@
 //! The pacer with a clock, a lock and a timer: what the layers ask.
 //!
-//! One lock holds all lanes. It is held for some hundred nanoseconds and never across an await; whoever waits does so
-//! outside, on a channel of its own. One task waits for the next moment at which somebody may go and tells all whose
+//! One lock holds all lanes. It is held for a step, some hundred nanoseconds or, where a long line is searched, some
+//! microseconds, and never across an await; whoever waits does so outside, on a channel of its own. One task waits for the next moment at which somebody may go and tells all whose
 //! time has come. What a newcomer would get wrong: a timer for each who waits. Then whoever's timer fires first goes
 //! first, and two hundred heads of lines wake for each cell of the quota that they share.
 
@@ -13,7 +13,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::pacer::{Arrival, Ask, Pacer, Pass, Release, Released, Terms, Ticket};
+use super::pacer::{Arrival, Ask, Found, Pacer, Pass, Release, Released, Terms, Ticket};
 use super::quota::Quota;
 use super::{Class, Rank, Refusal, Rejection, Verdict};
 use crate::clock::Clock;
@@ -25,7 +25,8 @@ use crate::wire::RateLimit;
 const TIDY_INTERVAL: Duration = Duration::from_secs(1);
 /// How many lanes are looked at while the lock is held.
 const LOOKS: usize = 2048;
-/// Whoever is served so much later than it was told is counted as late: more than a timer's tick and a busy moment.
+/// Whoever is served so much later than it was told is counted as late: more than a timer's tick and a busy moment. The
+/// metric's help says so.
 const LATE: Duration = Duration::from_millis(20);
 
 /// Tells one who waits what became of it. In observe mode nobody listens.
@@ -147,7 +148,8 @@ impl Asked {
     ///
     /// # Errors
     ///
-    /// [`Refusal`]: at once, if it would have to wait too long; later only if the upstream itself stops its credential.
+    /// [`Refusal`]: at once, if it would have to wait too long; later only if the upstream itself stops its credential, or
+    /// if others' turns come first at the quota of all for as long as it may wait.
     pub async fn admitted(self) -> Result<Admitted, Refusal> {
         match self.0 {
             Answer::Given(result) => result,
@@ -161,29 +163,30 @@ impl Asked {
 impl Shared {
     /// Lets the request go, and its shadow wait as it would have.
     fn observe(self: &Arc<Self>, ask: &Ask, special: impl FnOnce() -> Option<Quota>) -> Result<Admitted, Refusal> {
-        let (admission, decision) = match self.arrive(ask, special, || None) {
-            Arrival::Go(pass) => (Some(self.admission(pass)), Decision::Admitted),
-            Arrival::Wait(..) => (None, Decision::WouldWait),
+        let shadow = || self.lock().shadow(self.clock.uptime(), ask);
+        let (pass, decision) = match self.arrive(ask, special, || None) {
+            Arrival::Go(pass) => (Some(pass), Decision::Admitted),
+            Arrival::Wait(..) => (shadow(), Decision::WouldWait),
             Arrival::Refused(refusal) if ask.rank == Rank::Background => return Err(self.refused(ask, refusal)),
             Arrival::Refused(refusal) => {
                 self.metrics.rejected(refusal.rejection);
-                (None, Decision::WouldReject)
+                (shadow(), Decision::WouldReject)
             }
         };
         self.decided(ask, decision);
-        Ok(Admitted { admission, ..Admitted::default() })
+        Ok(Admitted { admission: pass.map(|pass| self.admission(pass)), ..Admitted::default() })
     }
 
     fn arrive(&self, ask: &Ask, special: impl FnOnce() -> Option<Quota>, wake: impl FnOnce() -> Wake) -> Arrival {
         let mut pacer = self.lock();
         let next_due = pacer.next_due();
-        let (arrival, is_crowded) = pacer.arrive(self.clock.uptime(), ask, special, wake);
-        if let Arrival::Wait(..) = arrival {
+        let (arrival, found) = pacer.arrive(self.clock.uptime(), ask, special, wake);
+        if found == Found::New || matches!(arrival, Arrival::Wait(..)) {
             self.counted(&pacer, ask.class);
         }
         let is_earlier = pacer.next_due().is_some_and(|due| next_due.is_none_or(|next| due < next));
         drop(pacer);
-        if is_crowded {
+        if found == Found::Crowd {
             self.metrics.crowded(ask.class);
         }
         if is_earlier {
@@ -221,8 +224,15 @@ impl Shared {
     async fn run(self: Arc<Self>) {
         let mut tidying = tokio::time::interval(TIDY_INTERVAL);
         tidying.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut is_tidying = false;
         loop {
             let due = self.advance();
+            if is_tidying {
+                // A few at a time: those whose time has come do not wait for it.
+                is_tidying = !self.tidy();
+                tokio::task::yield_now().await;
+                continue;
+            }
             let next = async {
                 match due {
                     Some(due) => tokio::time::sleep_until(self.clock.at(due)).await,
@@ -232,7 +242,7 @@ impl Shared {
             tokio::select! {
                 () = next => {}
                 () = self.earlier.notified() => {}
-                _ = tidying.tick() => self.tidy(),
+                _ = tidying.tick() => is_tidying = true,
             }
         }
     }
@@ -263,13 +273,18 @@ impl Shared {
         }
     }
 
-    fn tidy(&self) {
-        while !self.lock().tidy(self.clock.uptime(), LOOKS) {}
-        let pacer = self.lock();
+    /// Looks for idle lanes, and returns whether all have been looked at.
+    fn tidy(&self) -> bool {
+        let mut pacer = self.lock();
+        let now = self.clock.uptime();
+        if !pacer.tidy(now, LOOKS) {
+            return false;
+        }
         for class in Class::ALL {
             self.counted(&pacer, *class);
-            self.metrics.troubled(*class, &pacer.trouble(*class, self.clock.uptime()));
+            self.metrics.troubled(*class, &pacer.trouble(*class, now));
         }
+        true
     }
 
     fn answered(self: &Arc<Self>, pass: &Pass, verdict: Verdict) {
@@ -283,7 +298,6 @@ impl Shared {
             return;
         };
         self.counted(&pacer, pass.class);
-        self.metrics.troubled(pass.class, &pacer.trouble(pass.class, now));
         drop(pacer);
         if answered.is_stop {
             self.metrics.stopped(pass.class, verdict, answered.is_lowered);

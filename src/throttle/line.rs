@@ -36,11 +36,12 @@ pub(super) struct Line<W> {
     waiting: VecDeque<Waiting<W>>,
     /// How many of them come from where.
     by_peer: BTreeMap<IpAddr, usize>,
+    writes: usize,
 }
 
 impl<W> Line<W> {
     pub(super) const fn new() -> Self {
-        Self { waiting: VecDeque::new(), by_peer: BTreeMap::new() }
+        Self { waiting: VecDeque::new(), by_peer: BTreeMap::new(), writes: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -57,6 +58,25 @@ impl<W> Line<W> {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Waiting<W>> {
         self.waiting.iter()
+    }
+
+    /// Returns how many writes wait.
+    pub(super) const fn writes(&self) -> usize {
+        self.writes
+    }
+
+    /// Returns the first deadline. Those of writes are in order, and those of reads.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let first = |is_write| self.waiting.iter().find(|waiting| (waiting.rank == Rank::Write) == is_write);
+        [first(true), first(false)].into_iter().flatten().map(|waiting| waiting.deadline).min()
+    }
+
+    /// Takes out those whose deadline has passed, in order.
+    pub(super) fn take_late(&mut self, now: Duration) -> Vec<Waiting<W>> {
+        if self.deadline().is_none_or(|first| first >= now) {
+            return Vec::new();
+        }
+        self.take(|_, waiting| waiting.deadline < now)
     }
 
     /// Returns how many of those who wait come from each peer of whom somebody does.
@@ -88,13 +108,14 @@ impl<W> Line<W> {
 
     pub(super) fn insert(&mut self, place: usize, waiting: Waiting<W>) {
         *self.by_peer.entry(waiting.peer).or_default() += 1;
+        self.writes += usize::from(waiting.rank == Rank::Write);
         self.waiting.insert(place, waiting);
     }
 
     /// Takes out whoever is next.
     pub(super) fn pop(&mut self) -> Option<Waiting<W>> {
         let next = self.waiting.pop_front()?;
-        forget(&mut self.by_peer, next.peer);
+        self.left(&next);
         Some(next)
     }
 
@@ -102,28 +123,36 @@ impl<W> Line<W> {
     pub(super) fn remove(&mut self, number: u64) -> bool {
         let place = self.waiting.iter().position(|waiting| waiting.number == number);
         let left = place.and_then(|place| self.waiting.remove(place));
-        if let Some(left) = &left {
-            forget(&mut self.by_peer, left.peer);
-        }
-        left.is_some()
+        left.inspect(|left| self.left(left)).is_some()
+    }
+
+    fn left(&mut self, left: &Waiting<W>) {
+        forget(&mut self.by_peer, left.peer);
+        self.writes -= usize::from(left.rank == Rank::Write);
     }
 
     /// Takes out those who would go only after their deadline, in order, and renews the promises of the others.
     pub(super) fn judge_anew(&mut self, projected: impl Fn(usize) -> Duration) -> Vec<Waiting<W>> {
-        let mut refused = Vec::new();
-        let mut kept = VecDeque::with_capacity(self.waiting.len());
-        for mut waiting in self.waiting.drain(..) {
-            let goes = projected(kept.len());
-            if goes > waiting.deadline {
-                forget(&mut self.by_peer, waiting.peer);
-                refused.push(waiting);
-                continue;
-            }
+        self.take(|place, waiting| {
+            let goes = projected(place);
             waiting.promise = waiting.promise.max(goes);
-            kept.push_back(waiting);
+            goes > waiting.deadline
+        })
+    }
+
+    /// Takes out those for whom that is so, in order. They are asked with the place that they have after those taken.
+    fn take(&mut self, mut is_taken: impl FnMut(usize, &mut Waiting<W>) -> bool) -> Vec<Waiting<W>> {
+        let mut taken = Vec::new();
+        let all = std::mem::take(&mut self.waiting);
+        for mut waiting in all {
+            if is_taken(self.waiting.len(), &mut waiting) {
+                self.left(&waiting);
+                taken.push(waiting);
+            } else {
+                self.waiting.push_back(waiting);
+            }
         }
-        self.waiting = kept;
-        refused
+        taken
     }
 }
 

@@ -9,30 +9,25 @@
 //! each of them was promised; only the upstream, by refusing, can break a promise, and then all who wait are judged
 //! anew.
 //!
-//! Where there is a quota for all, the lanes whose turn has come share it in turns, writes ahead: one greedy credential
-//! delays the others by one request each, not by its whole line. A prediction counts the lanes that wait when it is
-//! made; if more come later, waits grow, and whoever would wait longer than `throttle.max_wait` is refused then.
+//! Where there is a quota for all, the lanes whose time has come share it in turns: one with a long line delays each other
+//! by one request, not by its line. A write of a lane in which nobody waited goes ahead. A prediction counts the lanes
+//! that wait when it is made; if more come later, waits grow, and whoever has waited for `throttle.max_wait` is refused.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::health::{Change, Remedy, Verdict};
-use super::line::Waiting;
 use super::quota::{Bucket, Quota};
 use super::refusal::{Refusal, Rejection};
 use super::table::{LaneId, Place, Table};
+use super::turns::Turns;
 use super::{Class, Rank};
 use crate::chathub::credential::Digest;
 use crate::wire::RateLimit;
 
+mod going;
 mod queue;
-
-/// How late a timer may be without costing a cell: tokio's ticks are a millisecond long.
-const TICK: Duration = Duration::from_millis(2);
-/// Where there is a quota for all, somebody may turn out to wait too long. Less than this is the timer, or a machine that
-/// was busy, and no reason to refuse at the last moment.
-const LATE: Duration = Duration::from_millis(100);
 
 /// What the machine is set to.
 #[derive(Debug, Clone)]
@@ -81,6 +76,17 @@ pub enum Arrival {
     Refused(Refusal),
 }
 
+/// Which lane a newcomer found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Its credential's.
+    Own,
+    /// Its credential's, which had none before.
+    New,
+    /// The crowd's, since there are as many lanes as there may be.
+    Crowd,
+}
+
 /// Leave to go, and what is needed to tell what came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pass {
@@ -110,7 +116,7 @@ pub struct Ticket {
 pub enum Release {
     /// Go.
     Go(Pass),
-    /// The upstream has stopped the lane, and the wait would be too long.
+    /// The upstream has stopped the lane, or others' turns came first, and the wait would be too long.
     Refused(Refusal),
 }
 
@@ -154,10 +160,8 @@ pub struct Pacer<W> {
     terms: Terms,
     table: Table<W>,
     upstream: Bucket,
-    /// Lanes whose next may go as soon as there is a cell of the quota of all, in turn.
-    turns: VecDeque<LaneId>,
-    /// The last turn was given to a write ahead of others.
-    has_overtaken: bool,
+    /// Lanes whose next may go as soon as there is a cell of the quota of all.
+    turns: Turns,
     /// When each lane in which somebody waits is to be looked at.
     due: BTreeSet<(Duration, LaneId)>,
     waiting: [usize; Class::ALL.len()],
@@ -172,8 +176,7 @@ impl<W> Pacer<W> {
             table: Table::new(terms.max_lanes),
             terms,
             upstream: Bucket::default(),
-            turns: VecDeque::new(),
-            has_overtaken: false,
+            turns: Turns::default(),
             due: BTreeSet::new(),
             waiting: [0; Class::ALL.len()],
             next_number: 0,
@@ -181,14 +184,14 @@ impl<W> Pacer<W> {
     }
 
     /// A request comes. `special` tells the quota of its credential, if it has one of its own and no lane yet; `wake` is
-    /// called if it waits. Returns besides whether it found no lane of its own.
+    /// called if it waits.
     pub fn arrive(
         &mut self,
         now: Duration,
         ask: &Ask,
         special: impl FnOnce() -> Option<Quota>,
         wake: impl FnOnce() -> W,
-    ) -> (Arrival, bool) {
+    ) -> (Arrival, Found) {
         let of_class = self.terms.quotas[ask.class as usize];
         let place = self.table.place(ask.class, ask.owner, &of_class, now, special);
         let id = place.id();
@@ -199,7 +202,12 @@ impl<W> Pacer<W> {
             _ if self.may_go(id, now) => Arrival::Go(self.go(id, now)),
             _ => self.queue(id, ask, now, wake),
         };
-        (arrival, matches!(place, Place::Crowd(_)))
+        let found = match place {
+            Place::Own(_) => Found::Own,
+            Place::New(_) => Found::New,
+            Place::Crowd(_) => Found::Crowd,
+        };
+        (arrival, found)
     }
 
     /// One who waits leaves.
@@ -215,8 +223,6 @@ impl<W> Pacer<W> {
     pub fn advance(&mut self, now: Duration) -> Released<W> {
         let mut released = Vec::new();
         while let Some((_, id)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
-            self.due.pop_first();
-            self.table.lane_mut(id).due = None;
             self.look_at(id, now, &mut released);
         }
         while let Some(id) = self.next_turn(now) {
@@ -268,18 +274,31 @@ impl<W> Pacer<W> {
         }
     }
 
-    /// Returns the lane that a request used. One that was forgotten is made again only to note a refusal.
+    /// Returns the pass of a request that goes without leave, so that what the upstream answers it is heard all the same.
+    #[must_use]
+    pub fn shadow(&self, now: Duration, ask: &Ask) -> Option<Pass> {
+        let id = self.table.find(ask.class, ask.owner)?;
+        let (class, owner) = (ask.class, Some(ask.owner));
+        let quota = *self.table.lane(id).configured(&self.of_class(id));
+        let knows = self.table.lane(id).stops();
+        Some(Pass { class, owner, knows, is_probe: false, quota, rate_limit: self.rate_limit(id, now) })
+    }
+
+    /// Returns the lane that a request used. One that was forgotten is made again only to note a refusal, and only if there
+    /// is room: the crowd is not to be stopped for it.
     fn lane_of(&mut self, pass: &Pass, now: Duration, verdict: Verdict) -> Option<LaneId> {
         let Some(owner) = pass.owner else {
             return Some(self.table.crowd(pass.class));
         };
         let found = self.table.find(pass.class, owner);
-        match verdict {
-            Verdict::Accepted => found,
-            _ => found.or_else(|| {
-                let of_class = self.terms.quotas[pass.class as usize];
-                Some(self.table.place(pass.class, owner, &of_class, now, || Some(pass.quota)).id())
-            }),
+        if found.is_some() || verdict == Verdict::Accepted {
+            return found;
+        }
+        let of_class = self.terms.quotas[pass.class as usize];
+        let special = || (pass.quota != of_class).then_some(pass.quota);
+        match self.table.place(pass.class, owner, &of_class, now, special) {
+            Place::Own(id) | Place::New(id) => Some(id),
+            Place::Crowd(_) => None,
         }
     }
 
@@ -303,150 +322,9 @@ impl<W> Pacer<W> {
     pub fn trouble(&self, class: Class, now: Duration) -> Trouble {
         let troubled = || self.table.troubled().filter(|lane| lane.class == class);
         Trouble {
-            stopped: troubled().filter(|lane| lane.is_stopped()).count(),
+            stopped: troubled().filter(|lane| lane.is_stopped(now)).count(),
             lowered: troubled().filter(|lane| lane.share(now) < 1.0).count(),
             lowest: troubled().map(|lane| lane.share(now)).fold(1.0, f64::min),
-        }
-    }
-
-    // === going ===
-
-    fn of_class(&self, id: LaneId) -> Quota {
-        self.terms.quotas[self.table.lane(id).class as usize]
-    }
-
-    fn may_go(&self, id: LaneId, now: Duration) -> bool {
-        let lane = self.table.lane(id);
-        let upstream =
-            self.terms.upstream.is_none_or(|quota| self.turns.is_empty() && self.upstream.next(&quota) <= now);
-        upstream && lane.line.is_empty() && lane.is_open(&self.of_class(id), now)
-    }
-
-    /// Returns whether a cell of the lane, and one of the quota of all, would be lost if nobody took them.
-    fn overflows(&self, id: LaneId, now: Duration) -> bool {
-        let upstream = self.terms.upstream.is_none() || self.turns.is_empty() && self.upstream.is_full(now);
-        upstream && self.table.lane(id).overflows(now)
-    }
-
-    /// One of a lane goes, for whom the cells are there.
-    fn go(&mut self, id: LaneId, now: Duration) -> Pass {
-        let of_class = self.of_class(id);
-        let at = self.counts_from(id, now);
-        if let Some(quota) = &self.terms.upstream {
-            self.upstream.take(quota, at);
-        }
-        let lane = self.table.lane_mut(id);
-        let is_probe = lane.go(&of_class, at);
-        let (class, owner, knows, quota) = (lane.class, lane.owner, lane.stops(), *lane.configured(&of_class));
-        Pass { class, owner, knows, is_probe, quota, rate_limit: self.rate_limit(id, now) }
-    }
-
-    /// Returns from when a cell counts that somebody takes now. For one who waited that is when it was due, if that was
-    /// just before: whoever wakes at a timer wakes a little late, and a burst of one would fall behind its rate by that,
-    /// cell by cell.
-    fn counts_from(&self, id: LaneId, now: Duration) -> Duration {
-        let lane = self.table.lane(id);
-        if lane.line.is_empty() {
-            return now;
-        }
-        let upstream = self.terms.upstream.map_or(Duration::ZERO, |quota| self.upstream.next(&quota));
-        let due = lane.next(&self.of_class(id), now).max(upstream);
-        due.max(now.saturating_sub(TICK)).min(now)
-    }
-
-    /// Returns what is left of the quotas of a lane: nothing, while somebody waits.
-    fn rate_limit(&self, id: LaneId, now: Duration) -> RateLimit {
-        let (lane, of_class) = (self.table.lane(id), self.of_class(id));
-        let (left, lasts) = match lane.line.len() {
-            0 => lane.left(&of_class, now),
-            all => (0, self.projected(id, now, all).saturating_sub(now)),
-        };
-        let shared = self.terms.upstream.map(|quota| {
-            let left = if self.turns.is_empty() { self.upstream.cells(&quota, now) } else { 0 };
-            quota.limit("upstream", left, self.upstream.until_full(now))
-        });
-        RateLimit { own: lane.configured(&of_class).limit(lane.class.as_str(), left, lasts), shared }
-    }
-
-    /// The time of a lane has come: its next goes, or takes its place among those who share the quota of all.
-    fn look_at(&mut self, id: LaneId, now: Duration, released: &mut Released<W>) {
-        let of_class = self.of_class(id);
-        let lane = self.table.lane_mut(id);
-        lane.settle(&of_class, now);
-        if !lane.is_open(&of_class, now) || lane.line.is_empty() {
-            return self.look_when_due(id, now);
-        }
-        if self.terms.upstream.is_none() {
-            return self.release(id, now, released);
-        }
-        lane.is_in_turn = true;
-        self.turns.push_back(id);
-    }
-
-    fn release(&mut self, id: LaneId, now: Duration, released: &mut Released<W>) {
-        while self.is_late(id, now) {
-            let late = self.pop(id);
-            released.push((late.wake, Release::Refused(self.refusal(id, now, Rejection::TooLong))));
-        }
-        if !self.table.lane(id).line.is_empty() {
-            // It still waits while the cell is taken, which so counts from when it was due.
-            let pass = self.go(id, now);
-            let next = self.pop(id);
-            released.push((next.wake, Release::Go(Pass { rate_limit: self.rate_limit(id, now), ..pass })));
-        }
-        self.look_when_due(id, now);
-    }
-
-    /// Returns whether the next of a lane has waited too long for others' turns.
-    fn is_late(&self, id: LaneId, now: Duration) -> bool {
-        let next = self.table.lane(id).line.front();
-        self.terms.upstream.is_some() && next.is_some_and(|next| next.deadline + LATE < now)
-    }
-
-    fn pop(&mut self, id: LaneId) -> Waiting<W> {
-        let lane = self.table.lane_mut(id);
-        self.waiting[lane.class as usize] -= 1;
-        lane.line.pop().expect("only called where somebody waits")
-    }
-
-    /// Takes the lane whose turn it is, if there is a cell of the quota of all.
-    ///
-    /// A lane whose next is a write goes ahead, but not twice in a row.
-    fn next_turn(&mut self, now: Duration) -> Option<LaneId> {
-        let quota = self.terms.upstream?;
-        if self.upstream.next(&quota) > now {
-            return None;
-        }
-        let is_write = |id: &LaneId| self.table.lane(*id).line.front().is_some_and(|next| next.rank == Rank::Write);
-        let ahead = if self.has_overtaken { None } else { self.turns.iter().position(is_write) };
-        self.has_overtaken = ahead.is_some_and(|place| place > 0);
-        let id = self.turns.remove(ahead.unwrap_or(0))?;
-        self.table.lane_mut(id).is_in_turn = false;
-        Some(id)
-    }
-
-    fn leave_turn(&mut self, id: LaneId) {
-        if std::mem::take(&mut self.table.lane_mut(id).is_in_turn) {
-            self.turns.retain(|other| *other != id);
-        }
-    }
-
-    /// Notes when the lane is to be looked at: never, if nobody waits or it is in turn already.
-    fn look_when_due(&mut self, id: LaneId, now: Duration) {
-        if self.table.lane(id).line.is_empty() {
-            self.leave_turn(id);
-        }
-        let of_class = self.of_class(id);
-        let lane = self.table.lane_mut(id);
-        let due = (!lane.line.is_empty() && !lane.is_in_turn).then(|| lane.next(&of_class, now));
-        if lane.due == due {
-            return;
-        }
-        if let Some(old) = std::mem::replace(&mut lane.due, due) {
-            self.due.remove(&(old, id));
-        }
-        if let Some(due) = due {
-            self.due.insert((due, id));
         }
     }
 }

@@ -58,14 +58,16 @@ impl Quota {
     /// seconds, for the bucket itself has none.
     #[must_use]
     pub fn limit(&self, name: &'static str, left: u32, lasts: Duration) -> Limit {
-        let window = whole_seconds(self.refill()).max(1);
-        let quota = Duration::from_secs(window).as_nanos() / self.period.as_nanos();
+        // A period is rounded up to a nanosecond; three a second are to be told as three a second.
+        let exact = |time: Duration| time.saturating_sub(Duration::from_nanos(self.burst.get().into()));
+        let window = whole_seconds(exact(self.refill())).max(1);
+        let quota = (Duration::from_secs(window).as_nanos() + self.period.as_nanos() / 2) / self.period.as_nanos();
         Limit {
             name,
             quota: u32::try_from(quota).unwrap_or(u32::MAX),
             window_seconds: u32::try_from(window).unwrap_or(u32::MAX),
             left,
-            lasts_seconds: u32::try_from(whole_seconds(lasts)).unwrap_or(u32::MAX),
+            lasts_seconds: u32::try_from(whole_seconds(exact(lasts))).unwrap_or(u32::MAX),
         }
     }
 

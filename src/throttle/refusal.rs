@@ -13,6 +13,8 @@ use crate::wire::{REST, RateLimit};
 
 /// Reads may fill this part of `throttle.max_wait`. The rest is the room in which writes overtake them.
 const READS_MAY_FILL: (u32, u32) = (3, 4);
+/// Writes alone may fill this part, so that behind as many as there may be there is room for reads.
+const WRITES_MAY_FILL: (u32, u32) = (2, 3);
 /// A read is promised this many cells more than its place and the room for writes ask for, so that the first of a
 /// short line can be overtaken too.
 const SPARE_CELLS: u32 = 4;
@@ -27,6 +29,8 @@ crate::telemetry::label::words! {
     Rejection {
         /// Its turn would come later than `throttle.max_wait` allows.
         TooLong = "too_long",
+        /// It has waited for `throttle.max_wait`, since others' turns came first at the quota of all.
+        Outwaited = "outwaited",
         /// It would take what is for others: for newcomers, or for peers that have less of the line.
         Unfair = "unfair",
         /// As many wait with its credential as may (`throttle.max_waiting_per_credential`).
@@ -73,6 +77,32 @@ impl Room {
     /// Returns by how much a wait is too long.
     pub(super) fn excess(self, rank: Rank, wait: Duration) -> Duration {
         wait.saturating_sub(self.limit(rank))
+    }
+
+    /// Returns how long until one more write may come, if no other does: those of a line may not take longer by themselves
+    /// than their part. The first so many of the line have gone after `until(so many - 1)`.
+    pub(super) fn too_many_writes<W>(self, line: &Line<W>, until: impl Fn(usize) -> Duration) -> Duration {
+        let (part, whole) = WRITES_MAY_FILL;
+        let has_room = |writes| until(writes).saturating_sub(until(0)) <= self.max_wait * part / whole;
+        let mut writes = line.writes();
+        let mut going = line.iter().enumerate().filter(|(_, waiting)| waiting.rank == Rank::Write);
+        let mut gone = Duration::ZERO;
+        while !has_room(writes) {
+            let Some((place, _)) = going.next() else { break };
+            gone = until(place);
+            writes -= 1;
+        }
+        gone
+    }
+
+    /// Returns how many of `most` may wait when such a request comes: the parts of a line that are for others are so in
+    /// number too.
+    pub(super) fn places<W>(self, ask: &Ask, line: &Line<W>, most: usize) -> usize {
+        let without = |most: usize, (part, whole): (u32, u32)| most - most * part as usize / whole as usize;
+        let (reads, whole) = READS_MAY_FILL;
+        let most = if ask.rank == Rank::Write { most } else { without(most, (whole - reads, whole)) };
+        let is_newcomer = ask.is_rested || line.of_peer(ask.peer) == 0;
+        if is_newcomer { most } else { without(most, NEWCOMERS_HAVE) }
     }
 
     /// Returns what to promise to a request that goes after `wait` if no write comes, where a cell comes each `pace` and

@@ -9,9 +9,9 @@ use tower::Service;
 use super::layer::ThrottleLayer;
 use super::limiter::Asked;
 use super::pacer::Ask;
-use super::{Class, InBackground, Quota, Rank};
+use super::{Class, Quota, Rank};
 use crate::chathub::credential::{self, Digest};
-use crate::chathub::{Identity, RoutedRequest};
+use crate::chathub::{Identity, InBackground, RoutedRequest};
 use crate::error::Error;
 use crate::wire::Response;
 use crate::wire::account::Turn;
@@ -34,20 +34,20 @@ impl ThrottleLayer {
         Ask { class, owner: self.owner(class, request), rank, peer, is_rested }
     }
 
-    /// Returns whose quota the request uses. Log-ins have no credential yet: their quota is the peer's, as is that of
-    /// whoever sends none.
+    /// Returns whose quota the request uses: that of its credential, in whichever field it stands. Log-ins have none yet,
+    /// so their quota is the peer's, as is that of whoever sends none. So is that of whoever sends both fields: which of
+    /// them counts is the upstream's choice, and a new word in the other must not bring a new quota.
     fn owner(&self, class: Class, request: &RoutedRequest) -> Digest {
-        match (class, request.identity) {
-            (Class::Operator | Class::Other, Identity::One(credential)) => credential.digest,
-            (Class::Operator | Class::Other, Identity::Both(digest)) => digest,
-            (Class::Login, _) | (_, Identity::Anonymous | Identity::Repeated) => self.peer(request.peer),
+        match (class, request.identity, credential::value(&request.head.headers)) {
+            (Class::Operator | Class::Other, Identity::One(_), Some(value)) => self.digests.digest_other(value),
+            _ => self.peer(request.peer),
         }
     }
 
     fn peer(&self, address: IpAddr) -> Digest {
         match address {
-            IpAddr::V4(address) => self.digests.digest_other(&address.octets()),
-            IpAddr::V6(address) => self.digests.digest_other(&address.octets()),
+            IpAddr::V4(address) => self.digests.digest_address(&address.octets()),
+            IpAddr::V6(address) => self.digests.digest_address(&address.octets()),
         }
     }
 

@@ -41,6 +41,8 @@ pub(super) struct Table<W> {
 pub(super) enum Place {
     /// The credential's own.
     Own(LaneId),
+    /// The credential's own, which was just made.
+    New(LaneId),
     /// One that is shared, since there are as many lanes as there may be.
     Crowd(LaneId),
 }
@@ -48,7 +50,7 @@ pub(super) enum Place {
 impl Place {
     pub(super) const fn id(self) -> LaneId {
         match self {
-            Self::Own(id) | Self::Crowd(id) => id,
+            Self::Own(id) | Self::New(id) | Self::Crowd(id) => id,
         }
     }
 }
@@ -120,25 +122,31 @@ impl<W> Table<W> {
         self.sweep(now, LOOKS);
         let crowd = &self.lanes[self.crowd(class)];
         let waits_there = || crowd.line.iter().any(|waiting| waiting.owner == owner);
-        if self.owners(class) >= self.max_lanes || waits_there() {
+        let special = special();
+        // Those with quotas of their own are few, and known beforehand.
+        if special.is_none() && (self.owners(class) >= self.max_lanes || waits_there()) {
             return Place::Crowd(self.crowd(class));
         }
-        let mut lane = Lane::new(class, Some(owner), special());
+        let mut lane = Lane::new(class, Some(owner), special);
         lane.leave_crowd(crowd, of_class, now);
+        let is_troubled = lane.is_troubled();
         let id = self.lanes.insert(lane);
         self.by_owner[class as usize].insert(owner, id);
-        Place::Own(id)
+        if is_troubled {
+            self.note_trouble(id);
+        }
+        Place::New(id)
     }
 
     /// Looks at so many lanes, forgets the idle ones, and returns whether the hand has come to its beginning.
     pub(super) fn sweep(&mut self, now: Duration, looks: usize) -> bool {
         for _ in 0..looks {
+            self.forget_if_idle(self.hand, now);
             self.hand += 1;
             if self.hand >= self.lanes.capacity() {
                 self.hand = 0;
                 return true;
             }
-            self.forget_if_idle(self.hand, now);
         }
         false
     }
@@ -154,7 +162,7 @@ impl<W> Table<W> {
         }
     }
 
-    /// Gives memory back that was needed for many more lanes than there are.
+    /// Gives memory back that was needed for many more lanes than there are, as far as those that are left allow.
     pub(super) fn shrink(&mut self) {
         if self.lanes.capacity() > SMALL.max(self.lanes.len().saturating_mul(4)) {
             self.lanes.shrink_to_fit();

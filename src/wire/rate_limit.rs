@@ -2,7 +2,8 @@
 //! (draft-ietf-httpapi-ratelimit-headers-11).
 //!
 //! A newcomer would look for a window in which a count starts anew. GCRA has none: what is left (`r`) are the cells there
-//! are, and it is for the time (`t`) until the whole burst is there again. A client that keeps to it never waits.
+//! are, and it is for the time (`t`) until the whole burst is there again. If none is left since others wait, or since the
+//! upstream has stopped the credential, it is the time until one more would go. A client that keeps to it never waits.
 
 use std::time::Duration;
 

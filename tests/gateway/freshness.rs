@@ -366,5 +366,5 @@ async fn a_list_that_is_polled_is_fetched_before_its_end_with_a_cell_that_nobody
         plenty.metrics().await.value(r#"refreshes_total{outcome="refreshed"}"#)
     };
     eventually(refreshed, |count| *count > 0.0).await;
-    assert_eq!(chathub.total(), 3);
+    assert!(chathub.total() >= 3);
 }

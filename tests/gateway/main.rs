@@ -5,6 +5,7 @@
 
 mod collapsing;
 mod content;
+mod cooling;
 mod doubt;
 mod failure;
 mod forwarding;
@@ -14,6 +15,7 @@ mod invalidation;
 mod isolation;
 mod operations;
 mod purging;
+mod quotas;
 mod refusals;
 mod secrets;
 mod shutdown;

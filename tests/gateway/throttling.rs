@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::json;
 use tokio::time::Instant;
 
-use crate::support::client::Client;
 use crate::support::emulator::{Emulator, Endpoint, Fault};
 use crate::support::gateway::Gateway;
 use crate::support::soon;
@@ -21,17 +19,9 @@ fn decided(class: &str, decision: &str) -> String {
     format!(r#"throttle_decisions_total{{class="{class}",decision="{decision}"}}"#)
 }
 
-/// Writes a file and returns its path.
-fn file(name: &str, content: &str) -> String {
-    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, content).expect("the directory is there");
-    path.to_str().expect("it is text").to_owned()
-}
-
-async fn log_in(client: &Client, chathub: &Emulator) -> u16 {
-    let (login, password) = chathub.login("acme");
-    let call = client.ask("POST /api/company/get-token").json(&json!({ "login": login, "password": password }));
-    call.send().await.status
+/// A field that says how long to wait.
+fn retry_after(seconds: &str) -> Fault {
+    Fault::Fields(vec![("retry-after".to_owned(), seconds.to_owned())])
 }
 
 #[tokio::test]
@@ -112,10 +102,11 @@ async fn a_call_that_would_wait_too_long_is_refused_in_the_upstreams_own_words()
 
     assert_eq!((refused.status, refused.text()), (429, TOO_MANY));
     assert_eq!(refused.field("content-type"), Some("application/json"));
-    assert_eq!(refused.field("retry-after"), Some("3600"));
+    let told: u64 = refused.field("retry-after").unwrap().parse().unwrap();
+    assert!((3580..=3600).contains(&told), "{told}");
     assert_eq!(refused.cache(), "detail=throttled");
     assert_eq!(refused.field("ratelimit-policy"), Some(r#""operator";q=1;w=3600"#));
-    assert_eq!(refused.field("ratelimit"), Some(r#""operator";r=0;t=3600"#));
+    assert_eq!(refused.field("ratelimit"), Some(&*format!(r#""operator";r=0;t={told}"#)));
     assert_eq!(chathub.total(), 1);
     let metrics = gateway.metrics().await;
     assert_eq!(metrics.value(&decided("operator", "rejected")), 1.0);
@@ -125,14 +116,14 @@ async fn a_call_that_would_wait_too_long_is_refused_in_the_upstreams_own_words()
 #[tokio::test]
 async fn a_client_that_waits_as_it_was_told_is_admitted() {
     let chathub = Emulator::start().await;
-    let set = "throttle.operator = { rate = '1/s', burst = 1 }\nthrottle.max_wait = '0s'";
+    let set = "throttle.operator = { rate = '15/m', burst = 1 }\nthrottle.max_wait = '0s'";
     let gateway = Gateway::before(&chathub).set(set).start().await;
     let company = gateway.client(&chathub.company_token("acme"));
     let sent = Instant::now();
     company.list(24).await;
     let told = company.list(6).await.field("retry-after").unwrap().parse().unwrap();
     let told_at = Instant::now();
-    assert!(told_at + Duration::from_secs(told) >= sent + Duration::from_secs(1), "never early");
+    assert!(told_at + Duration::from_secs(told) >= sent + Duration::from_secs(4), "never early");
 
     tokio::time::sleep_until(told_at + Duration::from_secs(told)).await;
 
@@ -142,8 +133,8 @@ async fn a_client_that_waits_as_it_was_told_is_admitted() {
 #[tokio::test]
 async fn what_is_told_counts_those_who_wait_already() {
     let chathub = Emulator::start().await;
-    // Reads may wait for 120 s of the 160; the rest is for writes.
-    let set = "throttle.operator = { rate = '1/m', burst = 1 }\nthrottle.max_wait = '160s'";
+    // Reads may wait for 150 s of the 200; the rest is for writes.
+    let set = "throttle.operator = { rate = '1/m', burst = 1 }\nthrottle.max_wait = '200s'";
     let gateway = Gateway::before(&chathub).set(set).start().await;
     let company = gateway.client(&chathub.company_token("acme"));
     company.list(1).await;
@@ -152,9 +143,10 @@ async fn what_is_told_counts_those_who_wait_already() {
 
     let refused = company.list(4).await;
 
-    // Its turn is in three minutes, and in one it would be let in to wait for the other two.
-    assert_eq!((refused.status, refused.field("retry-after")), (429, Some("60")));
-    assert_eq!(refused.field("ratelimit"), Some(r#""operator";r=0;t=180"#));
+    // Its turn is in three minutes, and in half a minute it would be let in to wait for the rest.
+    assert_eq!(refused.status, 429);
+    let told: u64 = refused.field("retry-after").unwrap().parse().unwrap();
+    assert!((10..=30).contains(&told), "{told}");
     waiting.iter().for_each(|list| list.abort());
 }
 
@@ -173,22 +165,6 @@ async fn hits_and_shared_fetches_cost_nothing() {
         assert!(company.list(24).await.is_hit());
     }
     assert_eq!(company.list(6).await.status, 429, "the one cell is spent");
-}
-
-#[tokio::test]
-async fn each_credential_has_its_own_quota() {
-    let chathub = Emulator::start().await;
-    chathub.accept("one-value", "acme");
-    let gateway = Gateway::before(&chathub).set(ONE_AN_HOUR).start().await;
-    let clients = [
-        gateway.client(&chathub.company_token("acme")),
-        gateway.client(&chathub.company_token("acme")),
-        gateway.client("one-value"),
-        gateway.anybody().key("one-value"),
-    ];
-    for client in &clients {
-        assert_eq!([client.list(24).await.status, client.list(6).await.status], [200, 429]);
-    }
 }
 
 #[tokio::test]
@@ -214,10 +190,13 @@ async fn a_client_that_leaves_the_queue_gives_its_place_back() {
 #[tokio::test]
 async fn a_write_that_leaves_the_queue_is_never_sent() {
     let chathub = Emulator::start().await;
-    let set = "throttle.operator = { rate = '5/s', burst = 1 }";
-    let gateway = Gateway::before(&chathub).set(set).start().await;
+    let gateway = Gateway::before(&chathub).start().await;
     let company = gateway.client(&chathub.company_token("acme"));
     company.list(24).await;
+    // While the upstream has stopped the credential there is time for the write to come and to leave.
+    chathub.fault(Endpoint::ListOperators, Fault::StatusBefore(429), Some(1));
+    chathub.fault(Endpoint::ListOperators, retry_after("4"), Some(1));
+    company.list(42).await;
     let write = tokio::spawn(company.synchronize(&[(24, "Bea")]));
     gateway.reaches(r#"throttle_waiting{class="operator"}"#, 1.0).await;
     write.abort();
@@ -231,38 +210,9 @@ async fn a_write_that_leaves_the_queue_is_never_sent() {
 }
 
 #[tokio::test]
-async fn lists_starve_neither_logins_nor_chats() {
-    let chathub = Emulator::start().await;
-    let gateway = Gateway::before(&chathub).set(ONE_AN_HOUR).start().await;
-    let company = gateway.client(&chathub.company_token("acme"));
-    company.list(24).await;
-    assert_eq!(company.list(6).await.status, 429);
-
-    assert_eq!(log_in(&company, &chathub).await, 200);
-    assert_eq!(company.ask("GET /api/chat/chats").send().await.status, 200);
-}
-
-#[tokio::test]
-async fn logins_are_counted_by_address_whatever_credential_comes_with_them() {
-    let chathub = Emulator::start().await;
-    let set = "throttle.login = { rate = '1/h', burst = 2 }\nthrottle.max_wait = '0s'";
-    let gateway = Gateway::before(&chathub).set(set).start().await;
-    let company = gateway.client(&chathub.company_token("acme"));
-
-    let statuses = [
-        log_in(&gateway.anybody(), &chathub).await,
-        log_in(&company, &chathub).await,
-        log_in(&gateway.client("another"), &chathub).await,
-    ];
-
-    assert_eq!(statuses, [200, 200, 429]);
-    assert_eq!(company.list(24).await.status, 200);
-}
-
-#[tokio::test]
 async fn in_observe_mode_every_call_goes_and_is_counted_as_it_would_have_fared() {
     let chathub = Emulator::start().await;
-    let set = "throttle.operator = { rate = '1/m', burst = 1 }\nthrottle.max_wait = '160s'\nthrottle.mode = 'observe'";
+    let set = "throttle.operator = { rate = '1/m', burst = 1 }\nthrottle.max_wait = '200s'\nthrottle.mode = 'observe'";
     let gateway = Gateway::before(&chathub).set(set).start().await;
     let company = gateway.client(&chathub.company_token("acme"));
 
@@ -270,7 +220,7 @@ async fn in_observe_mode_every_call_goes_and_is_counted_as_it_would_have_fared()
 
     assert!(answers.iter().all(|answer| answer.status == 200 && answer.field("ratelimit").is_none()));
     let metrics = gateway.metrics().await;
-    // One goes, two would wait for 120 s at the most, and then the line is full.
+    // One goes, two would wait, and for the rest it would be too long.
     let counts = ["admitted", "would_wait", "would_reject", "waited", "rejected"];
     assert_eq!(counts.map(|decision| metrics.value(&decided("operator", decision))), [1.0, 2.0, 3.0, 0.0, 0.0]);
 }
@@ -286,22 +236,6 @@ async fn with_the_throttle_off_nothing_waits_and_nothing_is_counted() {
     assert!(answers.iter().all(|answer| answer.status == 200));
     let metrics = gateway.metrics().await;
     assert!(metrics.own().filter(|(name, _)| name.contains("throttle_decisions")).all(|(_, count)| count == 0.0));
-}
-
-#[tokio::test]
-async fn a_429_of_the_upstream_is_passed_on_and_not_kept() {
-    let chathub = Emulator::start().await;
-    chathub.fault(Endpoint::ListOperators, Fault::StatusBefore(429), Some(1));
-    let field = ("retry-after".to_owned(), "0".to_owned());
-    chathub.fault(Endpoint::ListOperators, Fault::Fields(vec![field]), Some(1));
-    let gateway = Gateway::before(&chathub).start().await;
-    let company = gateway.client(&chathub.company_token("acme"));
-
-    let refused = company.list(24).await;
-
-    assert_eq!((refused.status, refused.text()), (429, TOO_MANY));
-    assert_eq!((refused.cache(), refused.field("retry-after")), ("fwd=uri-miss; detail=status", Some("0")));
-    assert_eq!(company.list(24).await.cache(), "fwd=uri-miss; stored");
 }
 
 #[tokio::test]
@@ -347,10 +281,12 @@ async fn what_goes_upstream_is_told_what_is_left_and_a_hit_is_not() {
     let gateway = Gateway::before(&chathub).set("throttle.operator = { rate = '5/h', burst = 5 }").start().await;
     let company = gateway.client(&chathub.company_token("acme"));
 
-    for left in ["r=4;t=720", "r=3;t=1440"] {
+    for (left, least, most) in [(4, 700, 720), (3, 1420, 1440)] {
         let answer = company.ask("GET /api/operator?organizationId=24").with("cache-control", "no-cache").send().await;
         assert_eq!(answer.field("ratelimit-policy"), Some(r#""operator";q=5;w=3600"#));
-        assert_eq!(answer.field("ratelimit"), Some(&*format!(r#""operator";{left}"#)));
+        let told = answer.field("ratelimit").and_then(|told| told.strip_prefix(&format!(r#""operator";r={left};t="#)));
+        let lasts = told.unwrap_or_else(|| panic!("{answer:?}")).parse().unwrap();
+        assert!((least..=most).contains(&lasts), "{lasts}");
     }
 
     let hit = company.list(24).await;
@@ -361,8 +297,11 @@ async fn what_goes_upstream_is_told_what_is_left_and_a_hit_is_not() {
 #[tokio::test]
 async fn a_write_is_sent_before_the_reads_that_wait() {
     let chathub = Emulator::start().await;
-    let gateway = Gateway::before(&chathub).set("throttle.operator = { rate = '5/s', burst = 1 }").start().await;
+    let gateway = Gateway::before(&chathub).start().await;
     let company = gateway.client(&chathub.company_token("acme"));
+    // While the upstream has stopped the credential there is time for all to come.
+    chathub.fault(Endpoint::ListOperators, Fault::StatusBefore(429), Some(1));
+    chathub.fault(Endpoint::ListOperators, retry_after("4"), Some(1));
     company.list(1).await;
     let lists: Vec<_> = (2..6).map(|organization| tokio::spawn(company.list(organization))).collect();
     gateway.reaches(r#"throttle_waiting{class="operator"}"#, 4.0).await;
@@ -371,128 +310,7 @@ async fn a_write_is_sent_before_the_reads_that_wait() {
 
     join_all(lists).await;
     let order: Vec<_> = chathub.received().iter().map(|received| received.endpoint).collect();
-    let write = order.iter().position(|endpoint| *endpoint == Endpoint::SetStatus).unwrap();
-    assert!(write < order.len() - 2, "{order:?}");
-}
-
-#[tokio::test]
-async fn after_a_429_nothing_is_sent_until_a_probe_finds_the_upstream_willing() {
-    let chathub = Emulator::start().await;
-    let gateway = Gateway::before(&chathub).start().await;
-    let company = gateway.client(&chathub.company_token("acme"));
-    chathub.fault(Endpoint::ListOperators, Fault::StatusBefore(429), Some(1));
-    assert_eq!(company.list(1).await.status, 429);
-    let gate = chathub.stall(Endpoint::ListOperators);
-
-    let lists: Vec<_> = (2..5).map(|organization| tokio::spawn(company.list(organization))).collect();
-
-    gateway.reaches(r#"throttle_waiting{class="operator"}"#, 3.0).await;
-    assert_eq!(gateway.metrics().await.value(r#"throttle_stopped{class="operator"}"#), 1.0);
-    soon(gate.reached(1)).await;
-    // The probe is under way, and the others wait for what comes of it.
-    gateway.reaches(r#"throttle_waiting{class="operator"}"#, 2.0).await;
-    assert_eq!(chathub.count(Endpoint::ListOperators), 2);
-    gate.release();
-    assert!(join_all(lists).await.into_iter().all(|answer| answer.unwrap().status == 200));
-    let received = chathub.received();
-    assert!(received[1].at - received[0].at >= Duration::from_millis(990), "the first stop is a second");
-    gateway.reaches(r#"throttle_stopped{class="operator"}"#, 0.0).await;
-    assert_eq!(gateway.metrics().await.value(r#"throttle_stops_total{class="operator",status="429"}"#), 1.0);
-}
-
-#[tokio::test]
-async fn while_the_upstream_has_stopped_a_credential_others_and_its_other_calls_go_on() {
-    let chathub = Emulator::start().await;
-    let gateway = Gateway::before(&chathub).set("throttle.max_wait = '0s'").start().await;
-    let [company, other] = [(); 2].map(|()| gateway.client(&chathub.company_token("acme")));
-    chathub.fault(Endpoint::ListOperators, Fault::StatusBefore(503), Some(1));
-    let wait = Fault::Fields(vec![("retry-after".to_owned(), "60".to_owned())]);
-    chathub.fault(Endpoint::ListOperators, wait, Some(1));
-    assert_eq!(company.list(1).await.status, 503);
-
-    let refused = company.list(2).await;
-
-    assert_eq!((refused.status, refused.text(), refused.cache()), (429, TOO_MANY, "detail=cooling-down"));
-    let told: u64 = refused.field("retry-after").unwrap().parse().unwrap();
-    assert!((59..=60).contains(&told), "{told}");
-    assert_eq!(other.list(2).await.status, 200);
-    assert_eq!(company.ask("GET /api/chat/chats").send().await.status, 200);
-}
-
-#[tokio::test]
-async fn a_429_is_heard_though_its_client_has_left() {
-    let chathub = Emulator::start().await;
-    let gateway = Gateway::before(&chathub).start().await;
-    let company = gateway.client(&chathub.company_token("acme"));
-    chathub.fault(Endpoint::SetStatus, Fault::StatusBefore(429), Some(1));
-    let gate = chathub.stall(Endpoint::SetStatus);
-    let write = tokio::spawn(company.status(101, 1));
-    soon(gate.reached(1)).await;
-
-    write.abort();
-    gateway.reaches("requests_in_flight", 0.0).await;
-    gate.release();
-
-    gateway.reaches(r#"throttle_stops_total{class="operator",status="429"}"#, 1.0).await;
-}
-
-#[tokio::test]
-async fn a_quota_over_all_holds_credentials_and_classes_together() {
-    let chathub = Emulator::start().await;
-    let set = "throttle.upstream = { rate = '3/h', burst = 3 }\nthrottle.max_wait = '0s'";
-    let gateway = Gateway::before(&chathub).set(set).start().await;
-    let [company, other] = [(); 2].map(|()| gateway.client(&chathub.company_token("acme")));
-
-    let statuses = [
-        company.list(1).await.status,
-        other.list(1).await.status,
-        company.ask("GET /api/chat/chats").send().await.status,
-    ];
-
-    assert_eq!(statuses, [200; 3]);
-    let refused = other.ask("GET /api/chat/chats").send().await;
-    assert_eq!((refused.status, refused.field("retry-after")), (429, Some("1200")));
-    let policy = r#""other";q=50;w=1, "upstream";q=3;w=3600"#;
-    assert_eq!(refused.field("ratelimit-policy"), Some(policy));
-}
-
-#[tokio::test]
-async fn more_than_may_wait_are_refused_with_a_word_of_their_own() {
-    for (bound, reason) in [("max_waiting_per_credential", "line_full"), ("max_waiting", "full")] {
-        let chathub = Emulator::start().await;
-        let set = format!("throttle.operator = {{ rate = '1/s', burst = 1 }}\nthrottle.{bound} = 2");
-        let gateway = Gateway::before(&chathub).set(&set).start().await;
-        let company = gateway.client(&chathub.company_token("acme"));
-        company.list(1).await;
-        let waiting = [2, 3].map(|organization| tokio::spawn(company.list(organization)));
-        gateway.reaches(r#"throttle_waiting{class="operator"}"#, 2.0).await;
-
-        let refused = company.list(4).await;
-
-        assert_eq!((refused.status, refused.cache()), (429, "detail=queue-full"), "{bound}");
-        assert_eq!(refused.field("retry-after"), Some("1"));
-        let series = format!(r#"throttle_rejections_total{{reason="{reason}"}}"#);
-        assert_eq!(gateway.metrics().await.value(&series), 1.0);
-        waiting.iter().for_each(|list| list.abort());
-    }
-}
-
-#[tokio::test]
-async fn a_credential_named_in_a_file_has_quotas_of_its_own_in_either_field() {
-    let chathub = Emulator::start().await;
-    chathub.accept("reports-key", "acme");
-    file("throttling-token", "reports-key\n");
-    let credentials = "[reports]\nfile = 'throttling-token'\noperator = { rate = '3/h', burst = 3 }\n";
-    let file = file("throttling-credentials.toml", credentials);
-    let set = format!("{ONE_AN_HOUR}\nthrottle.credentials_file = '{file}'");
-    let gateway = Gateway::before(&chathub).set(&set).start().await;
-
-    for client in [gateway.client("reports-key"), gateway.anybody().key("reports-key")] {
-        let statuses = join_all((1..5).map(|organization| client.list(organization))).await;
-        assert_eq!(statuses.iter().filter(|answer| answer.status == 200).count(), 3);
-    }
-    let company = gateway.client(&chathub.company_token("acme"));
-    assert_eq!([company.list(1).await.status, company.list(2).await.status], [200, 429]);
+    assert_eq!(order[1], Endpoint::SetStatus, "{order:?}");
 }
 
 #[tokio::test]
@@ -509,5 +327,4 @@ async fn the_access_log_tells_a_wait_and_what_was_predicted() {
         waited.map(|line| ["throttle_wait", "throttle_predicted"].map(|name| line[name].as_f64())).collect();
     assert_eq!(pairs.len(), 2);
     assert!(pairs.iter().all(|[wait, predicted]| wait <= predicted), "{pairs:?}");
-    assert_eq!(gateway.metrics().await.value(r#"throttle_late_total{class="operator"}"#), 0.0);
 }

@@ -279,10 +279,12 @@ async fn a_hit_near_the_end_of_a_lifetime_has_the_list_fetched_anew_once_a_secon
     }
 
     let (request, send) = fixture.below.next_request().await.unwrap();
-    assert!(request.head.extensions.get::<crate::throttle::InBackground>().is_some());
+    assert!(request.head.extensions.get::<crate::chathub::InBackground>().is_some());
     assert_eq!(request.head.headers["authorization"], "Bearer a");
     send.send_response(testing::list(LIST));
     tokio::time::sleep(Duration::from_millis(1)).await;
     let answer = hit(&mut fixture).await.unwrap();
-    assert_eq!(answer.account.cache.outcome, Outcome::Hit { ttl: 59 }, "and it was fetched once for the three");
+    assert_eq!(answer.account.cache.outcome, Outcome::Hit { ttl: 59 });
+    let second = tokio::time::timeout(Duration::from_millis(1), fixture.below.next_request()).await;
+    assert!(second.is_err(), "it was fetched once for the three");
 }

@@ -20,7 +20,7 @@ words! {
         Admitted = "admitted",
         /// It waited for its turn and went.
         Waited = "waited",
-        /// It was refused: its turn would have come too late.
+        /// It was refused, for a reason that `throttle_rejections_total` tells.
         Rejected = "rejected",
         /// It was background work for which there was no spare cell.
         Skipped = "skipped",
@@ -82,7 +82,7 @@ impl ThrottleMetrics {
             ),
             late: all.counters(
                 "throttle_late_total",
-                "Requests that waited longer than was predicted when they came.",
+                "Requests that waited longer than was predicted when they came, by 20 ms or more.",
                 "class",
             ),
             waiting: all.gauges("throttle_waiting", "Requests waiting for their turn now.", "class"),

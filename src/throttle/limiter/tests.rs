@@ -25,7 +25,7 @@ impl Fixture {
             upstream: None,
             max_wait: Duration::from_secs(15),
             max_waiting: 1000,
-            max_waiting_per_lane: 100,
+            max_waiting_per_lane: 1000,
             max_lanes: 100,
             max_stop: Duration::from_secs(300),
             is_adaptive: true,

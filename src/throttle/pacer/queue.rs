@@ -7,36 +7,47 @@ use crate::throttle::line::Waiting;
 use crate::throttle::refusal::Room;
 use crate::throttle::table::LaneId;
 
+/// Why somebody may not wait, and how long that lasts if no other comes.
+type Objection = (Duration, Rejection);
+
 impl<W> Pacer<W> {
     pub(super) fn queue(&mut self, id: LaneId, ask: &Ask, now: Duration, wake: impl FnOnce() -> W) -> Arrival {
-        let place =
-            self.table.lane(id).line.place_for(ask.rank, |nth| self.projected(id, now, nth) + self.others_turns());
-        let wait = self.until(id, now, place);
-        let objections = self.objections(id, ask, now, wait);
+        let (place, wait) = self.place_for(id, ask.rank, now);
+        let objections = self.objections(id, ask, now, place);
         if let Some((_, rejection)) = objections.first() {
-            let retry_after = objections.iter().map(|(lasts, _)| *lasts).max().unwrap_or_default();
-            return Arrival::Refused(Refusal { retry_after, ..self.refusal(id, now, *rejection) });
+            return Arrival::Refused(self.refusal(id, now, *rejection, &objections));
         }
         let predicted = self.room().promise(ask.rank, wait, self.pace(id, now), self.others_turns());
         let (number, deadline) = (self.next_number, now + self.terms.max_wait);
         self.next_number += 1;
         let Ask { owner, rank, peer, .. } = *ask;
         let waiting = Waiting { number, owner, rank, peer, promise: now + predicted, deadline, wake: wake() };
-        self.table.lane_mut(id).line.insert(place, waiting);
+        self.table.lane_mut(id).join(place, waiting);
         self.waiting[ask.class as usize] += 1;
         self.look_when_due(id, now);
         Arrival::Wait(Ticket { lane: id, number }, predicted)
     }
 
+    /// Returns the place that a newcomer would have, and how long it would wait there.
+    fn place_for(&self, id: LaneId, rank: Rank, now: Duration) -> (usize, Duration) {
+        let goes = |nth| self.projected(id, now, nth) + self.others_turns();
+        let place = self.table.lane(id).line.place_for(rank, goes);
+        (place, self.until(id, now, place))
+    }
+
     /// Returns when the `nth` of those who wait in a lane goes, the first being 0, as far as can be known now.
     pub(super) fn projected(&self, id: LaneId, now: Duration, nth: usize) -> Duration {
         let own = self.table.lane(id).projected(&self.of_class(id), now, nth);
-        let Some(quota) = &self.terms.upstream else { return own };
         // Each lane that waits goes once before this one's next, and no more can be ahead than wait.
-        let turns = (nth + 1).saturating_mul(self.lanes_in_line(id));
-        let ahead = (turns - 1).min(self.total_waiting());
-        let cell = self.upstream.next(quota).max(now);
-        own.max(cell.saturating_add(quota.period().saturating_mul(u32::try_from(ahead).unwrap_or(u32::MAX))))
+        let turns = (nth + 1).saturating_mul(self.lanes_in_line(id)) - 1;
+        own.max(self.cell_of_all(now, turns.min(self.total_waiting())))
+    }
+
+    /// Returns when there is a cell of the quota of all, if so many take one before.
+    fn cell_of_all(&self, now: Duration, ahead: usize) -> Duration {
+        let Some(quota) = &self.terms.upstream else { return now };
+        let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
+        self.upstream.next(quota).max(now).saturating_add(quota.period().saturating_mul(ahead))
     }
 
     /// Judges all who wait in a lane anew, since the upstream has stopped it.
@@ -45,16 +56,39 @@ impl<W> Pacer<W> {
         let lane = self.table.lane_mut(id);
         let refused = lane.judge_anew(&of_class, now);
         self.waiting[lane.class as usize] -= refused.len();
-        for waiting in refused {
-            released.push((waiting.wake, Release::Refused(self.refusal(id, now, Rejection::Stopped))));
+        self.turn_away(id, refused, now, Rejection::Stopped, released);
+    }
+
+    /// Refuses those of a lane who have waited for as long as they may.
+    pub(super) fn turn_away_late(&mut self, id: LaneId, now: Duration, released: &mut Released<W>) {
+        let lane = self.table.lane_mut(id);
+        let late = lane.line.take_late(now);
+        self.waiting[lane.class as usize] -= late.len();
+        self.turn_away(id, late, now, Rejection::Outwaited, released);
+    }
+
+    /// Refuses some who have waited. Each is told when it would be let in if it came anew.
+    fn turn_away(
+        &self,
+        id: LaneId,
+        refused: Vec<Waiting<W>>,
+        now: Duration,
+        rejection: Rejection,
+        released: &mut Released<W>,
+    ) {
+        for Waiting { owner, rank, peer, wake, .. } in refused {
+            let ask = Ask { class: self.table.lane(id).class, owner, rank, peer, is_rested: true };
+            let (place, _) = self.place_for(id, rank, now);
+            let refusal = self.refusal(id, now, rejection, &self.objections(id, &ask, now, place));
+            released.push((wake, Release::Refused(refusal)));
         }
     }
 
-    /// Refuses somebody, who would be let in to wait as soon as the line has room for a read.
-    pub(super) fn refusal(&self, id: LaneId, now: Duration, rejection: Rejection) -> Refusal {
-        let lane = self.table.lane(id);
-        let retry_after = self.room().excess(Rank::Foreground, self.until(id, now, lane.line.len()));
-        Refusal { class: lane.class, rejection, retry_after, rate_limit: Some(self.rate_limit(id, now)) }
+    /// Refuses somebody, who would be let in when all objections are over.
+    fn refusal(&self, id: LaneId, now: Duration, rejection: Rejection, objections: &[Objection]) -> Refusal {
+        let retry_after = objections.iter().map(|(lasts, _)| *lasts).max().unwrap_or_default();
+        let class = self.table.lane(id).class;
+        Refusal { class, rejection, retry_after, rate_limit: Some(self.rate_limit(id, now)) }
     }
 
     /// Refuses background work: it does not wait.
@@ -64,28 +98,58 @@ impl<W> Pacer<W> {
         Refusal { class: lane.class, rejection: Rejection::NoSpareCell, retry_after, rate_limit: None }
     }
 
-    /// Returns why a newcomer that would wait for `wait` may not, each with how long that lasts if no other comes.
-    fn objections(&self, id: LaneId, ask: &Ask, now: Duration, wait: Duration) -> Vec<(Duration, Rejection)> {
-        let line = &self.table.lane(id).line;
-        let (room, until) = (self.room(), |nth| self.until(id, now, nth));
+    /// Returns why a newcomer may not wait that would have that place.
+    fn objections(&self, id: LaneId, ask: &Ask, now: Duration, place: usize) -> Vec<Objection> {
+        let lane = self.table.lane(id);
+        let (line, room, until) = (&lane.line, self.room(), |nth| self.until(id, now, nth));
         let mut objections = Vec::new();
-        let too_long = room.excess(ask.rank, wait);
+        let too_long = self.too_long(id, ask.rank, now, place);
         if !too_long.is_zero() {
-            let is_stopped = self.table.lane(id).is_stopped();
+            let is_stopped = lane.is_stopped(now);
             objections.push((too_long, if is_stopped { Rejection::Stopped } else { Rejection::TooLong }));
         }
-        if let Some(over) = line.len().checked_sub(self.terms.max_waiting_per_lane) {
+        if ask.rank == Rank::Write {
+            let too_many = room.too_many_writes(line, until);
+            objections.extend((!too_many.is_zero()).then_some((too_many, Rejection::TooLong)));
+        }
+        let places = |most| room.places(ask, line, most);
+        if let Some(over) = line.len().checked_sub(places(self.terms.max_waiting_per_lane)) {
             objections.push((until(over), Rejection::LineFull));
         }
-        if self.total_waiting() >= self.terms.max_waiting {
-            let one_goes = self.next_due().map_or(wait, |due| due.saturating_sub(now));
-            objections.push((one_goes, Rejection::Full));
+        if self.total_waiting() >= places(self.terms.max_waiting) {
+            objections.push((self.until_one_goes(id, now), Rejection::Full));
         }
         // Whoever is refused for another reason is to come back when this is none.
+        let wait = until(place);
         if !(objections.is_empty() && room.is_fair(ask, wait, line)) {
             objections.push((room.fair_after_rest(ask, wait, line, until), Rejection::Unfair));
         }
         objections
+    }
+
+    /// Returns how long until a place is no longer too far behind, if no other comes. A place in one lane comes nearer as
+    /// time passes. Where lanes take turns it comes nearer as all who wait go, or as those before it in its lane do.
+    fn too_long(&self, id: LaneId, rank: Rank, now: Duration, place: usize) -> Duration {
+        let room = self.room();
+        let own = self.table.lane(id).projected(&self.of_class(id), now, place).saturating_sub(now);
+        let own = room.excess(rank, own);
+        if room.excess(rank, self.until(id, now, place)) <= own {
+            return own;
+        }
+        let all = room.excess(rank, self.cell_of_all(now, self.total_waiting()).saturating_sub(now));
+        let lanes = self.lanes_in_line(id);
+        let is_near = |gone: &usize| {
+            let turns = (place - gone + 1).saturating_mul(lanes);
+            room.excess(rank, self.cell_of_all(now, turns).saturating_sub(self.cell_of_all(now, 0))).is_zero()
+        };
+        let after = |gone: usize| gone.checked_sub(1).map_or(Duration::ZERO, |last| self.until(id, now, last));
+        own.max((0..=place).find(is_near).map_or(all, |gone| all.min(after(gone))))
+    }
+
+    /// Returns how long until one goes, of whichever lane.
+    fn until_one_goes(&self, id: LaneId, now: Duration) -> Duration {
+        let first = self.due.first().map_or(id, |(_, first)| *first);
+        self.until(first, now, 0)
     }
 
     fn room(&self) -> Room {
@@ -98,8 +162,7 @@ impl<W> Pacer<W> {
 
     /// How many lanes have somebody who waits, this one included in any case.
     fn lanes_in_line(&self, id: LaneId) -> usize {
-        let lane = self.table.lane(id);
-        self.due.len() + self.turns.len() + usize::from(lane.due.is_none() && !lane.is_in_turn)
+        self.due.len() + usize::from(self.table.lane(id).due.is_none())
     }
 
     fn total_waiting(&self) -> usize {

@@ -50,10 +50,19 @@ fn a_lowered_quota_has_no_burst() {
 
 #[test]
 fn quotas_are_told_as_their_documents_say_them() {
-    let rows = [(200, 5, (5, 1)), (1000, 5, (5, 5)), (20, 25, (50, 1)), (3_600_000, 1, (1, 3600))];
+    let per = |seconds: u64, cells: u64| Duration::from_nanos((seconds * 1_000_000_000).div_ceil(cells));
+    let rows = [
+        (per(1, 5), 5, (5, 1)),
+        (per(1, 1), 5, (5, 5)),
+        (per(1, 50), 25, (50, 1)),
+        (per(3600, 1), 1, (1, 3600)),
+        (per(1, 3), 3, (3, 1)),
+        (per(60, 7), 7, (7, 60)),
+    ];
     for (period, burst, told) in rows {
-        let limit = quota(Duration::from_millis(period), burst).limit("other", 0, Duration::ZERO);
-        assert_eq!((limit.quota, limit.window_seconds), told, "a cell each {period} ms, burst {burst}");
+        let quota = quota(period, burst);
+        let limit = quota.limit("other", 0, quota.refill());
+        assert_eq!((limit.quota, limit.window_seconds, limit.lasts_seconds), (told.0, told.1, told.1), "{quota:?}");
     }
 }
 

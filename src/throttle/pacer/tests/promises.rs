@@ -31,52 +31,62 @@ proptest! {
         bound in 0..60_usize,
         steps in steps(250, 2, 3),
     ) {
-        let terms = || Terms { max_waiting_per_lane: bound, max_wait: Duration::from_secs(3), ..terms(per_second(rate, burst)) };
-        let mut world = World::new(terms());
-        play(&mut world, &steps);
-        let refused = |came: &Came| match came.told {
-            Told::Refused(retry_after, rejection) if rejection != Rejection::NoSpareCell => Some((retry_after, rejection)),
-            _ => None,
-        };
-        let Some((who, came, (retry_after, rejection))) =
-            world.came.iter().enumerate().find_map(|(who, came)| Some((who, *came, refused(came)?)))
-        else {
-            return Ok(());
-        };
-        // The same script up to there, and then nobody else comes.
-        let until_refused = || {
-            let mut world = World::new(terms());
-            play(&mut world, &steps_until(&steps, who));
-            assert!(matches!(world.came[who].told, Told::Refused(..)));
-            world
-        };
-        let mut obeys = until_refused();
-        obeys.passes(Duration::from_secs(whole_seconds(retry_after).max(1)));
-        let told = obeys.comes(Ask { is_rested: true, ..came.ask });
-        prop_assert!(!matches!(told, Told::Refused(..)), "told {retry_after:?} ({rejection:?}), then {told:?}");
-        // And not a moment too late: before, it would have been refused.
-        if matches!(rejection, Rejection::TooLong | Rejection::LineFull) {
-            let mut early = until_refused();
-            early.passes(retry_after.saturating_sub(Duration::from_micros(1)));
-            let told = early.comes(came.ask);
-            prop_assert!(matches!(told, Told::Refused(..)), "told {retry_after:?}, but {told:?} before");
+        if let Some(refused) = Refused::first(&narrow(rate, burst, bound), &steps) {
+            let told = refused.comes_back_after(Duration::from_secs(whole_seconds(refused.retry_after).max(1)));
+            prop_assert!(!matches!(told, Told::Refused(..)), "{refused:?}, then {told:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_told_to_come_later_than_need_be(
+        rate in 1..50_u32,
+        burst in 1..10_u32,
+        bound in 0..60_usize,
+        steps in steps(250, 2, 1),
+    ) {
+        // Who has not rested is told to rest first.
+        if let Some(refused) = Refused::first(&narrow(rate, burst, bound), &steps).filter(|refused| refused.ask.is_rested) {
+            let early = refused.retry_after.saturating_sub(Duration::from_micros(1));
+            let told = refused.comes_back_after(early);
+            prop_assert!(matches!(told, Told::Refused(..)), "{refused:?}, but {told:?} before");
         }
     }
 }
 
-/// The script up to the arrival with that number.
-fn steps_until(steps: &[Step], who: usize) -> Vec<Step> {
-    let mut arrivals = 0;
-    let is_before = |step: &&Step| {
-        let is_before = arrivals <= who;
-        arrivals += usize::from(matches!(step, Step::Comes { .. }));
-        is_before
-    };
-    let mut script: Vec<_> = steps.iter().take_while(is_before).copied().collect();
-    while matches!(script.last(), Some(Step::Leaves { .. })) {
-        script.pop();
+fn narrow(rate: u32, burst: u32, bound: usize) -> Terms {
+    Terms { max_waiting_per_lane: bound, max_wait: Duration::from_secs(3), ..terms(per_second(rate, burst)) }
+}
+
+/// The first of a script who is refused, but for background work.
+#[derive(Debug)]
+pub(super) struct Refused<'a> {
+    terms: &'a Terms,
+    script: &'a [Step],
+    ask: Ask,
+    pub(super) retry_after: Duration,
+}
+
+impl<'a> Refused<'a> {
+    pub(super) fn first(terms: &'a Terms, steps: &'a [Step]) -> Option<Self> {
+        let mut world = World::new(terms.clone());
+        (0..steps.len()).find_map(|played| {
+            play(&mut world, &steps[played..=played]);
+            let Came { ask, told: Told::Refused(retry_after, rejection), .. } = *world.came.last()? else {
+                return None;
+            };
+            let script = &steps[..=played];
+            let is_last = matches!(script.last(), Some(Step::Comes { .. }));
+            (is_last && rejection != Rejection::NoSpareCell).then_some(Self { terms, script, ask, retry_after })
+        })
     }
-    script
+
+    /// The same script, and then nobody else comes but the one who was refused.
+    pub(super) fn comes_back_after(&self, time: Duration) -> Told {
+        let mut world = World::new(self.terms.clone());
+        play(&mut world, self.script);
+        world.passes(time);
+        world.comes(Ask { is_rested: true, ..self.ask })
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! A quota over all credentials.
 
+use super::promises::Refused;
 use super::*;
+use crate::wire::rate_limit::whole_seconds;
 
 fn with_upstream(own: Quota, upstream: Quota) -> Terms {
     Terms { upstream: Some(upstream), ..terms(own) }
@@ -29,17 +31,30 @@ proptest! {
     }
 
     #[test]
-    fn nobody_waits_much_longer_than_the_longest_wait(
+    fn nobody_waits_longer_than_the_longest_wait_for_whatever_end(
         rate in 1..50_u32,
         all in 1..20_u32,
-        steps in steps(400, 8, 1),
+        steps in steps(400, 12, 1),
     ) {
         let mut world = World::new(with_upstream(per_second(rate, 5), per_second(all, 2)));
         play(&mut world, &steps);
         world.empties();
-        for (who, came) in world.came.iter().enumerate() {
-            let waited = world.went(who).map_or(Duration::ZERO, |went| went - came.at);
-            prop_assert!(waited <= Duration::from_secs(15) + LATE, "{who} waited {waited:?}");
+        for gone in &world.gone {
+            let waited = gone.at - world.came[gone.who].at;
+            prop_assert!(waited <= Duration::from_secs(15) + millis(102), "{} waited {waited:?}", gone.who);
+        }
+    }
+
+    #[test]
+    fn whoever_is_refused_by_it_and_comes_back_as_told_is_let_in(
+        rate in 1..50_u32,
+        all in 1..20_u32,
+        steps in steps(250, 6, 1),
+    ) {
+        let terms = Terms { max_wait: Duration::from_secs(3), ..with_upstream(per_second(rate, 5), per_second(all, 2)) };
+        if let Some(refused) = Refused::first(&terms, &steps) {
+            let told = refused.comes_back_after(Duration::from_secs(whole_seconds(refused.retry_after).max(1)));
+            prop_assert!(!matches!(told, Told::Refused(..)), "{refused:?}, then {told:?}");
         }
     }
 }
@@ -87,7 +102,7 @@ fn two_hundred_credentials_share_it_evenly() {
 }
 
 #[test]
-fn a_write_goes_ahead_of_other_credentials_reads_but_not_twice_in_a_row() {
+fn a_write_of_a_credential_of_which_nobody_waits_goes_ahead_of_others_but_not_two_in_a_row() {
     let mut world = World::new(with_upstream(per_second(50, 5), per_second(10, 1)));
     (0..40).for_each(|round| {
         world.comes(read_of(round % 10));
@@ -100,4 +115,48 @@ fn a_write_goes_ahead_of_other_credentials_reads_but_not_twice_in_a_row() {
     world.passes(SECOND);
     let waits: Vec<_> = (first..first + 3).map(|who| (world.went(who).unwrap() - start).as_millis()).collect();
     assert_eq!(waits, [100, 300, 500]);
+}
+
+#[test]
+fn a_line_of_writes_takes_turns_like_any_other() {
+    let mut world = World::new(with_upstream(per_second(50, 5), per_second(50, 1)));
+    (0..210).for_each(|round| {
+        world.comes(read_of(round % 10));
+    });
+    (0..210).for_each(|_| {
+        world.comes(Ask { owner: owner(10), ..write() });
+    });
+    world.empties();
+    for (who, came) in world.came.iter().enumerate().take(210) {
+        if let (Told::Wait(predicted), Some(went)) = (came.told, world.went(who)) {
+            assert!(went - came.at <= predicted, "{who} waited {:?}, told {predicted:?}", went - came.at);
+        }
+    }
+}
+
+#[test]
+fn whoever_waits_too_long_since_others_came_is_refused_in_time() {
+    let mut world = World::new(Terms { max_lanes: 1000, ..with_upstream(per_second(50, 5), per_second(1, 1)) });
+    (0..6).for_each(|_| {
+        world.comes(read_of(0));
+    });
+    for second in 0..30 {
+        (1..11).for_each(|who| {
+            world.comes(read_of(who + second % 3 * 10));
+        });
+        world.passes(SECOND);
+    }
+    let refused: Vec<_> = world.gone.iter().filter(|gone| gone.pass.is_none()).collect();
+    assert!(!refused.is_empty());
+    assert!(refused.iter().all(|gone| gone.at - world.came[gone.who].at <= Duration::from_secs(15) + millis(102)));
+}
+
+#[test]
+fn background_work_leaves_the_cells_of_the_quota_of_all_to_others() {
+    let mut world = World::new(with_upstream(per_second(50, 5), per_second(1, 2)));
+    world.comes(read_of(1));
+    let background = Ask { owner: owner(2), ..ask(Rank::Background) };
+    assert!(matches!(world.comes(background), Told::Refused(_, Rejection::NoSpareCell)));
+    world.passes(SECOND);
+    assert_eq!(world.comes(background), Told::Go);
 }

@@ -133,6 +133,59 @@ fn a_newcomer_waits_or_is_refused_by_the_same_rule() {
 }
 
 #[test]
+fn a_stopped_lane_says_that_nothing_is_left() {
+    let mut world = refused(told_to_wait(60));
+    let id = world.pacer.table.find(Class::Operator, owner(1)).unwrap();
+    let own = |world: &World| world.pacer.rate_limit(id, world.now).own;
+    assert_eq!((own(&world).left, own(&world).lasts_seconds), (0, 60));
+    world.passes(Duration::from_secs(60));
+    assert_eq!(own(&world).left, 5, "a probe may go");
+}
+
+#[test]
+fn a_wait_of_zero_is_none_and_so_is_backed_off_from() {
+    let mut world = refused(told_to_wait(0));
+    let start = world.now;
+    world.comes(read());
+    world.empties();
+    assert_eq!(goes(&world, start, 1..2), [Some(1000)]);
+}
+
+#[test]
+fn a_probe_that_is_lost_while_nobody_waits_costs_the_next_nothing() {
+    let mut world = World::new(terms(quota(Duration::from_secs(60), 5)));
+    world.comes(read());
+    world.answers(0, TOO_MANY);
+    world.passes(SECOND);
+    assert_eq!(world.comes(read()), Told::Go);
+    let probe = world.pass(1);
+    world.pacer.lost_probe(world.now, &probe);
+    world.passes(Duration::from_secs(600));
+    assert_eq!(world.comes(read()), Told::Go);
+}
+
+#[test]
+fn those_who_are_refused_while_they_wait_are_told_the_truth() {
+    let mut world = World::new(terms(per_second(1, 1)));
+    (0..11).for_each(|_| {
+        world.comes(read());
+    });
+    world.comes(write());
+    let id = world.pacer.table.find(Class::Operator, owner(1)).unwrap();
+    let mut released = world.pacer.answered(world.now, &world.pass(0), told_to_wait(60)).unwrap().released;
+    assert_eq!(released.len(), 11);
+    assert!(world.pacer.table.lane(id).line.is_empty());
+    let waits = released.drain(..).map(|(who, release)| match release {
+        Release::Refused(refusal) => (world.came[who].ask.rank, refusal.retry_after),
+        Release::Go(_) => panic!("{who} goes"),
+    });
+    // A write may wait for the whole of the longest wait, a read for three quarters.
+    for (rank, retry_after) in waits {
+        assert_eq!(retry_after, if rank == Rank::Write { millis(45_000) } else { millis(48_750) });
+    }
+}
+
+#[test]
 fn a_probe_that_is_lost_is_replaced_at_once() {
     let mut world = refused(TOO_MANY);
     (0..3).for_each(|_| {
