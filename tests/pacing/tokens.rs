@@ -1,5 +1,8 @@
 //! A flood of credentials that never come again, through the real program: what the table of quotas costs it in memory,
 //! and whether finding one's quota takes as long at the end as in the beginning.
+//!
+//! With the default quotas a credential is idle as soon as it has been served, and forgotten; the table never fills. So the
+//! flood is sent once more with quotas so slow that nobody is idle meanwhile, and then it must.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +30,10 @@ const TOKENS_A_SECOND: u64 = 1_000_000 / 60;
 
 /// How many the short form sends at the most, and for how long: it is not built for speed, nor alone on its machine.
 const SHORT: (u64, Duration) = (20_000, Duration::from_secs(5));
+
+/// What a credential may cost in memory, and all else while the flood lasts, in kibibytes.
+const MOST_EACH: f64 = 0.5;
+const MOST_ELSE: f64 = 16.0 * 1024.0;
 
 /// The settings' default.
 const MOST_CREDENTIALS: u64 = 100_000;
@@ -63,6 +70,24 @@ struct Seen {
     failed: usize,
 }
 
+/// Whether credentials are idle as soon as they have been served.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Quotas {
+    /// The default: a cell is regained in 20 ms.
+    Quick,
+    /// A cell is regained in a minute. Nobody is refused: the throttle only observes.
+    Slow,
+}
+
+/// What the program told of its credentials.
+#[derive(Debug, Default)]
+struct Told {
+    /// The most that had a quota of their own.
+    most: AtomicU64,
+    /// Requests that had to share one.
+    crowded: AtomicU64,
+}
+
 /// What the program told, in kibibytes.
 #[derive(Debug)]
 struct Memory {
@@ -73,12 +98,18 @@ struct Memory {
 }
 
 pub(crate) async fn run(settings: &Settings, rules: &mut Rules) {
+    for quotas in [Quotas::Slow, Quotas::Quick].into_iter().take(settings.pick(1, 2)) {
+        play(settings, quotas, rules).await;
+    }
+}
+
+async fn play(settings: &Settings, quotas: Quotas, rules: &mut Rules) {
     let bound = settings.pick(FEW_CREDENTIALS, MOST_CREDENTIALS);
     let upstream = Scripted::forgetting(LIST).await;
-    let program = start(&upstream, bound).await;
+    let program = start(&upstream, bound, quotas).await;
     let before = program.memory_kib("VmRSS");
-    let most = Arc::new(AtomicU64::new(0));
-    let watching = tokio::spawn(watch_credentials(program.admin_address, most.clone()));
+    let told = Arc::new(Told::default());
+    let watching = tokio::spawn(watch_credentials(program.admin_address, told.clone()));
     let flood = Arc::new(Flood::new(settings));
     let began = Instant::now();
     let seen = send_all(&flood, program.address).await;
@@ -86,26 +117,38 @@ pub(crate) async fn run(settings: &Settings, rules: &mut Rules) {
     let (after, peak) = (program.memory_kib("VmRSS"), program.memory_kib("VmHWM"));
     let later = if settings.is_long() { Some(memory_later(&program).await) } else { None };
     watching.abort();
-    let (memory, most) = (Memory { before, peak, after, later }, most.load(Relaxed));
-    println!("\ntokens: {} distinct ones, of which {bound} may be told apart", seen.sent());
-    print(&seen, took, &memory, most);
-    check(settings, &flood, &seen, (most, bound), rules);
+    let memory = Memory { before, peak, after, later };
+    let name = if quotas == Quotas::Slow { "nobody idle meanwhile" } else { "idle at once" };
+    println!("\ntokens, {name}: {} distinct ones, of which {bound} may be told apart", seen.sent());
+    print(&seen, took, &memory, &told);
+    check_answers(settings, &flood, &seen, rules);
+    let most = told.most.load(Relaxed);
+    rules.check("tokens", most <= bound, &format!("no more than {bound} are told apart"), format!("{most} were"));
+    if quotas == Quotas::Slow {
+        check_full(&told, bound, &memory, rules);
+    }
 }
 
-async fn start(upstream: &Scripted, bound: u64) -> Program {
+async fn start(upstream: &Scripted, bound: u64, quotas: Quotas) -> Program {
     let bound = bound.to_string();
-    let environment =
-        [("CHATHUB_GATEWAY__LOG__ACCESS", "false"), ("CHATHUB_GATEWAY__THROTTLE__MAX_CREDENTIALS", bound.as_str())];
+    let mut environment =
+        vec![("CHATHUB_GATEWAY__LOG__ACCESS", "false"), ("CHATHUB_GATEWAY__THROTTLE__MAX_CREDENTIALS", bound.as_str())];
+    if quotas == Quotas::Slow {
+        environment.push(("CHATHUB_GATEWAY__THROTTLE__MODE", "observe"));
+        environment.push(("CHATHUB_GATEWAY__THROTTLE__OTHER__RATE", "1/m"));
+        environment.push(("CHATHUB_GATEWAY__THROTTLE__OTHER__BURST", "1"));
+    }
     Program::before(&upstream.url(), &environment).await
 }
 
-/// Keeps the most credentials with a quota of their own that were ever told.
-async fn watch_credentials(operators: SocketAddr, most: Arc<AtomicU64>) {
+/// Keeps the most that was ever told.
+async fn watch_credentials(operators: SocketAddr, told: Arc<Told>) {
     let operators = Client::of(operators);
     loop {
         let metrics = Exposition::parse(operators.ask("GET /metrics").send().await.text());
-        let told = metrics.find(r#"throttle_credentials{class="other"}"#).unwrap_or_default();
-        most.fetch_max(told as u64, Relaxed);
+        let figure = |name: &str| metrics.find(&format!(r#"{name}{{class="other"}}"#)).unwrap_or_default() as u64;
+        told.most.fetch_max(figure("throttle_credentials"), Relaxed);
+        told.crowded.fetch_max(figure("throttle_crowded_total"), Relaxed);
         sleep(GLANCE).await;
     }
 }
@@ -192,7 +235,7 @@ impl Seen {
     }
 }
 
-fn print(seen: &Seen, took: Duration, memory: &Memory, most: u64) {
+fn print(seen: &Seen, took: Duration, memory: &Memory, told: &Told) {
     let Memory { before, peak, after, later } = memory;
     let later = later.map_or_else(|| "not looked at".to_owned(), |later| format!("{later} KiB"));
     let rate = seen.served.len() as f64 / took.as_secs_f64();
@@ -204,16 +247,24 @@ fn print(seen: &Seen, took: Duration, memory: &Memory, most: u64) {
         seen.failed
     );
     println!("  memory: {before} KiB before, {peak} KiB at the peak, {after} KiB after, a minute later {later}");
-    println!("  credentials told apart: {most} at the most");
+    let (most, crowded) = (told.most.load(Relaxed), told.crowded.load(Relaxed));
+    println!("  credentials told apart: {most} at the most; {crowded} requests shared a quota");
     for (name, tenth) in [("first", 0), ("last", 9)] {
         let took = seen.tenth(tenth);
         println!("  {name} tenth: p50 {:.3} ms, p99 {:.3} ms", took.percentile(50), took.percentile(99));
     }
 }
 
-fn check(settings: &Settings, flood: &Flood, seen: &Seen, (most, bound): (u64, u64), rules: &mut Rules) {
-    let rule = format!("some credentials are told apart, and no more than {bound}");
-    rules.check("tokens", (1..=bound).contains(&most), &rule, format!("{most} were"));
+/// The table was full, and cost what it may.
+fn check_full(told: &Told, bound: u64, memory: &Memory, rules: &mut Rules) {
+    let (most, crowded) = (told.most.load(Relaxed), told.crowded.load(Relaxed));
+    rules.check("tokens", most == bound, &format!("{bound} are told apart"), format!("{most} were"));
+    rules.check("tokens", crowded > 0, "the others share a quota", format!("{crowded} did"));
+    let (cost, allowed) = ((memory.peak - memory.before) as f64, MOST_EACH * bound as f64 + MOST_ELSE);
+    rules.check("tokens", cost <= allowed, &format!("they cost at most {allowed} KiB"), format!("{cost} KiB"));
+}
+
+fn check_answers(settings: &Settings, flood: &Flood, seen: &Seen, rules: &mut Rules) {
     rules.check("tokens", seen.failed == 0, "every request is answered", format!("{} were not", seen.failed));
     if settings.is_long() {
         let rule = format!("{} tokens are sent in time", flood.tokens);
