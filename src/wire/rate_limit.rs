@@ -42,6 +42,13 @@ pub struct Limit {
 }
 
 impl RateLimit {
+    /// Says that nothing is left, for so long: what stands beside `Retry-After` must not last longer than that (section 6).
+    #[must_use]
+    pub fn with_nothing_left_for(self, wait: Duration) -> Self {
+        let lasts_seconds = u32::try_from(whole_seconds(wait).max(1)).unwrap_or(u32::MAX);
+        Self { own: Limit { left: 0, lasts_seconds, ..self.own }, ..self }
+    }
+
     /// Adds both fields. The upstream's own may stand there already; both are lists.
     pub fn write(&self, fields: &mut HeaderMap) {
         fields.append(RATELIMIT_POLICY, self.list(Limit::put_policy));

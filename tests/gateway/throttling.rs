@@ -147,6 +147,7 @@ async fn what_is_told_counts_those_who_wait_already() {
     assert_eq!(refused.status, 429);
     let told: u64 = refused.field("retry-after").unwrap().parse().unwrap();
     assert!((10..=30).contains(&told), "{told}");
+    assert_eq!(refused.field("ratelimit"), Some(&*format!(r#""operator";r=0;t={told}"#)));
     waiting.iter().for_each(|list| list.abort());
 }
 

@@ -88,7 +88,8 @@ impl<W> Pacer<W> {
     fn refusal(&self, id: LaneId, now: Duration, rejection: Rejection, objections: &[Objection]) -> Refusal {
         let retry_after = objections.iter().map(|(lasts, _)| *lasts).max().unwrap_or_default();
         let class = self.table.lane(id).class;
-        Refusal { class, rejection, retry_after, rate_limit: Some(self.rate_limit(id, now)) }
+        let rate_limit = self.rate_limit(id, now).with_nothing_left_for(retry_after);
+        Refusal { class, rejection, retry_after, rate_limit: Some(rate_limit) }
     }
 
     /// Refuses background work: it does not wait.
