@@ -121,7 +121,7 @@ impl<W> Lane<W> {
 
     /// Returns whether one may go now.
     pub(super) fn is_open(&self, of_class: &Quota, now: Duration) -> bool {
-        !matches!(self.state(), State::Probing { .. }) && self.next(of_class, now) <= now
+        self.next(of_class, now) <= now
     }
 
     /// Returns when the `nth` of those who wait goes, as far as this lane is concerned.
