@@ -90,6 +90,18 @@ async fn a_burst_of_one_does_not_fall_behind_by_the_timers_ticks() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_comes_while_the_timer_waits_for_later_is_served_in_time() {
+    let fixture = Fixture::new(Mode::Enforce, 5, 1);
+    // The task waits for the next second, in which it looks for idle lanes.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let start = Instant::now();
+    let tasks = [fixture.comes(), fixture.comes()];
+    for (task, after) in tasks.into_iter().zip([0, 200]) {
+        assert_eq!(went_after(start, task).await, after);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_place_is_taken_when_a_request_comes_not_when_it_is_first_polled() {
     let fixture = Fixture::new(Mode::Enforce, 1, 1);
     let (first, second, third) =
