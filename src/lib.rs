@@ -36,8 +36,8 @@
 //! *Flight*: a fetch that equal requests share. *Cell*: one request's worth of quota (GCRA). *Lane*: one credential's
 //! cells in one class, and the *line* of those who wait for them. *Crowd*: the lane of all who find none. *Promise*:
 //! the time by which one who waits goes. *Stop*: the time in which nothing of a lane goes, since the upstream refused
-//! it; a *probe* ends it. *Rested*: of a connection that is new or has been quiet for a second. *Credential*: kind and
-//! keyed digest, never the value.
+//! it; a *probe* ends it. *Rested*: of a connection that is new or to which the throttle has said nothing for a second.
+//! *Credential*: kind and keyed digest, never the value.
 
 pub mod admin;
 pub mod cache;

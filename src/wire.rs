@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use crate::server::framing::Fault;
 
-/// How long a connection is quiet that keeps to a `Retry-After`, which is never shorter.
+/// How long a connection rests that keeps to a `Retry-After`, which is never shorter.
 pub const REST: Duration = Duration::from_secs(1);
 
 /// A request as the edge sees it.
@@ -36,7 +36,7 @@ pub struct Request {
     pub body: Body,
     /// The address of the client's end of the connection.
     pub peer: IpAddr,
-    /// Its connection is new, or has been quiet for [`REST`].
+    /// Its connection is new, or the throttle has had no part in its answers for [`REST`].
     pub is_rested: bool,
     /// Taken from the client's `X-Request-Id`, or made.
     pub id: RequestId,

@@ -42,7 +42,7 @@ pub struct RoutedRequest {
     pub identity: Identity,
     /// The address of the client's end of the connection.
     pub peer: IpAddr,
-    /// The client's connection is new, or has been quiet for [`REST`](crate::wire::REST).
+    /// The client's connection is new, or the throttle has had no part in its answers for [`REST`](crate::wire::REST).
     pub is_rested: bool,
 }
 

@@ -98,7 +98,8 @@ async fn answer(
     Ok(response.message.map(|body| Outgoing { body, _answering: answering }))
 }
 
-/// How long a connection has been quiet: whoever was told to wait and does is told from whoever asks on and on.
+/// How long the throttle has had no part in what a connection is answered: whoever was told to wait and does is told from
+/// whoever asks on and on. Answers from memory do not count; they are free.
 #[derive(Debug)]
 struct Rest {
     opened: Instant,
@@ -159,7 +160,7 @@ mod tests {
     use tokio::time::advance;
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_is_rested_while_it_is_new_and_after_a_second_of_quiet() {
+    async fn a_connection_is_rested_while_it_is_new_and_after_a_second() {
         let rest = Rest::new();
         assert!(rest.is_over());
         for _ in 0..2 {

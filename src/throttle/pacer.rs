@@ -61,7 +61,7 @@ pub struct Ask {
     pub rank: Rank,
     /// Where it comes from.
     pub peer: IpAddr,
-    /// Its connection is new, or has been quiet for [`REST`](crate::wire::REST).
+    /// Its connection is new, or the throttle has had no part in its answers for [`REST`](crate::wire::REST).
     pub is_rested: bool,
 }
 

@@ -329,3 +329,28 @@ async fn the_access_log_tells_a_wait_and_what_was_predicted() {
     assert_eq!(pairs.len(), 2);
     assert!(pairs.iter().all(|[wait, predicted]| wait <= predicted), "{pairs:?}");
 }
+
+#[tokio::test]
+async fn answers_from_memory_do_not_count_as_asking_on_and_on() {
+    let chathub = Emulator::start().await;
+    // Reads may wait for 127 s; the last sixteen of these are for newcomers and whoever has rested.
+    let set = "throttle.operator = { rate = '1/m', burst = 1 }\nthrottle.max_wait = '170s'";
+    let gateway = Gateway::before(&chathub).set(set).start().await;
+    let token = chathub.company_token("acme");
+    let company = gateway.client(&token);
+    company.list(24).await;
+    let waiting = tokio::spawn(company.list(1));
+    gateway.reaches(r#"throttle_waiting{class="operator"}"#, 1.0).await;
+    let mut connection = gateway.connect().await;
+    let list = |organization| {
+        let fields = format!("host: h\r\nauthorization: Bearer {token}");
+        format!("GET /api/operator?organizationId={organization} HTTP/1.1\r\n{fields}\r\n\r\n")
+    };
+    connection.send(list(24)).await;
+    assert!(connection.answer().await.is_hit());
+
+    connection.send(list(2)).await;
+
+    gateway.reaches(r#"throttle_waiting{class="operator"}"#, 2.0).await;
+    waiting.abort();
+}
