@@ -42,13 +42,12 @@ async fn answer(_: RoutedRequest) -> Result<Response, Error> {
 fn stack() -> impl Stack {
     let (clock, metrics) = (Clock::start(), Metrics::new(prometheus::Registry::new()));
     let digests = DigestKey::random().expect("the system has random numbers");
-    let (log, writer) =
-        AccessLog::start(std::io::sink(), 1 << 20, clock, metrics.access_log.clone()).expect("a thread");
+    let (log, writer) = AccessLog::start(std::io::sink(), 1 << 20, metrics.access_log.clone()).expect("a thread");
     // It writes for as long as the process lives.
     std::mem::forget(writer);
     let edge = EdgeParts {
         access_log: AccessLogLayer::new(Some(log), metrics.requests.clone(), clock),
-        rescue: RescueLayer::new(metrics.requests.clone()),
+        rescue: RescueLayer,
         admission: AdmissionLayer::new(1 << 20),
         digests: digests.clone(),
     };
@@ -65,7 +64,7 @@ fn request(target: &'static str, cache_control: Option<&'static str>) -> Request
     let (head, ()) = builder.body(()).expect("the head is well-formed").into_parts();
     let id = RequestId::take_or_make(&head.headers);
     let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    Request { head, body: Body::empty(), peer, is_rested: true, id, fault: None }
+    Request { head, body: Body::empty(), peer, arrived: tokio::time::Instant::now(), is_rested: true, id, fault: None }
 }
 
 async fn send(stack: impl Stack, request: Request) -> Result<Response, Infallible> {

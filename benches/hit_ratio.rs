@@ -138,6 +138,7 @@ fn request(digests: &DigestKey, token: u64, method: &str, target: &str, content:
         list: List::from_canonical(&head.method, &head.uri),
         identity: digests.identify(&head.headers),
         peer: std::net::Ipv4Addr::LOCALHOST.into(),
+        arrived: tokio::time::Instant::now(),
         is_rested: true,
         body: if content.is_empty() { Body::empty() } else { Bytes::copy_from_slice(content.as_bytes()).into() },
         head,

@@ -36,6 +36,7 @@ fn request(digests: &DigestKey) -> RoutedRequest {
         list: None,
         identity: digests.identify(&head.headers),
         peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        arrived: tokio::time::Instant::now(),
         is_rested: true,
         body: Body::empty(),
         head,

@@ -16,6 +16,7 @@ pub mod storable;
 pub use fill::FillLayer;
 pub use layer::CacheLayer;
 pub use refresh::Refresh;
+pub use service::{Answered, Cache};
 
 use std::time::Duration;
 

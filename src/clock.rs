@@ -45,6 +45,12 @@ impl Clock {
     /// start does not change how long anything lasts.
     #[must_use]
     pub fn wall(&self) -> Duration {
-        self.started_wall + self.uptime()
+        self.wall_at(self.now())
+    }
+
+    /// Returns the wall time at `instant`; this clock's start if that is earlier.
+    #[must_use]
+    pub fn wall_at(&self, instant: Instant) -> Duration {
+        self.started_wall + instant.saturating_duration_since(self.started)
     }
 }

@@ -16,8 +16,11 @@ pub use explain::ExplainLayer;
 pub use rescue::RescueLayer;
 pub use routing::RoutingLayer;
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use crate::error::Error;
-use crate::wire::Account;
+use crate::wire::{Account, Response};
 
 /// A failure on its way to `rescue`, with what is known of its request.
 #[derive(Debug)]
@@ -26,6 +29,24 @@ pub struct Failure {
     pub error: Error,
     /// What happened until then.
     pub account: Box<Account>,
+}
+
+/// A failure that is known before anything is asked. Small, since it is a part of each request's future.
+#[derive(Debug)]
+pub struct Refused(Option<Box<Failure>>);
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self(Some(Box::new(failure)))
+    }
+}
+
+impl Future for Refused {
+    type Output = Result<Response, Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(Err(*self.0.take().expect("a future is not polled once it has ended")))
+    }
 }
 
 impl<E: Into<Error>> From<E> for Failure {

@@ -108,7 +108,7 @@ impl Gateway {
         let metrics = Metrics::new(prometheus::Registry::new());
         metrics.store.capacity.set(i64::try_from(config.cache.capacity).unwrap_or(i64::MAX));
         let access_log = match config.log.access {
-            true => Some(AccessLog::start(log, config.log.access_buffer, clock, metrics.access_log.clone())),
+            true => Some(AccessLog::start(log, config.log.access_buffer, metrics.access_log.clone())),
             false => None,
         };
         let digests = DigestKey::random().map_err(StartError::Random)?;
@@ -173,7 +173,7 @@ impl Gateway {
         let log = self.access_log.as_ref().map(|(log, _)| log.clone());
         let edge = EdgeParts {
             access_log: AccessLogLayer::new(log, self.metrics.requests.clone(), self.clock),
-            rescue: RescueLayer::new(self.metrics.requests.clone()),
+            rescue: RescueLayer,
             admission: AdmissionLayer::new(self.config.server.max_body as u64),
             digests: self.digests.clone(),
         };

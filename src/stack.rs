@@ -4,12 +4,13 @@
 //! at all above it; the core takes a [`RoutedRequest`]. A layer of one does not compile in the other.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use tower::retry::RetryLayer;
-use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceBuilder};
 
-use crate::cache::{CacheLayer, FillLayer};
+use crate::cache::{Answered, Cache, CacheLayer, FillLayer};
 use crate::chathub::RoutedRequest;
 use crate::chathub::credential::DigestKey;
 use crate::collapse::CollapseLayer;
@@ -20,8 +21,46 @@ use crate::throttle::{FeedbackLayer, ThrottleLayer};
 use crate::upstream::retry::RetryReads;
 use crate::wire::{Request, Response};
 
-/// The core with its type erased: the one seam at which futures are boxed.
-pub type Core = BoxCloneSyncService<RoutedRequest, Response, Error>;
+/// The core with its type erased: the one seam at which futures are boxed, and only those of requests that go forward.
+/// Clones share it.
+///
+/// What a newcomer would get wrong: tower's boxed services are cloned layer by layer, which took longer than to answer
+/// from memory. The core's top is always ready and answers by reference, so nothing needs to be cloned for a hit.
+#[derive(Clone)]
+pub struct Core(Arc<dyn Answer>);
+
+trait Answer: Send + Sync {
+    fn answer(&self, request: RoutedRequest) -> Answered;
+}
+
+impl<S> Answer for Cache<S>
+where
+    S: Service<RoutedRequest, Response = Response, Error = Error, Future: Send> + Clone + Send + Sync + 'static,
+{
+    fn answer(&self, request: RoutedRequest) -> Answered {
+        self.answer(request)
+    }
+}
+
+impl Service<RoutedRequest> for Core {
+    type Response = Response;
+    type Error = Error;
+    type Future = Answered;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: RoutedRequest) -> Self::Future {
+        self.0.answer(request)
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Core")
+    }
+}
 
 /// The parts of the core.
 #[derive(Debug, Clone)]
@@ -61,7 +100,7 @@ where
         .layer(parts.invalidation) // last: a write that waits or is refused hides nothing; from here it runs by itself
         .layer(parts.feedback) // below what runs by itself: it hears of each answer, though the client has left
         .service(upstream);
-    BoxCloneSyncService::new(core)
+    Core(Arc::new(core))
 }
 
 /// The parts of the edge.
@@ -77,7 +116,7 @@ pub struct EdgeParts {
     pub digests: DigestKey,
 }
 
-/// The whole stack.
+/// The whole stack. It is always ready: what has to wait does so in its call, where it can be seen and told of.
 pub trait Stack:
     Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
 {

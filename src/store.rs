@@ -7,7 +7,9 @@
 pub mod entry;
 pub mod fence;
 pub mod fetch;
+mod head;
 pub mod key;
+mod pool;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,10 +18,12 @@ use std::time::Duration;
 use moka::notification::RemovalCause;
 use moka::ops::compute::{CompResult, Op};
 
-pub use entry::Entry;
+pub use entry::{Entry, Pools};
 pub use fence::{Fence, Refusal, Stamp};
 pub use fetch::Fetch;
 pub use key::CacheKey;
+
+use key::Digested;
 
 use crate::telemetry::metrics::StoreMetrics;
 
@@ -37,9 +41,10 @@ pub enum Found {
 /// The store. One per process, shared by all layers.
 #[derive(Debug)]
 pub struct Store {
-    entries: moka::sync::Cache<CacheKey, Arc<Entry>>,
+    entries: moka::sync::Cache<CacheKey, Arc<Entry>, Digested>,
     fence: Arc<Fence>,
     fetches: AtomicU64,
+    pools: Pools,
 }
 
 impl Store {
@@ -62,14 +67,20 @@ impl Store {
             .weigher(|_: &CacheKey, entry: &Arc<Entry>| entry.weight())
             .time_to_live(longest_life.max(Duration::from_secs(1)) * 2)
             .eviction_listener(left)
-            .build();
-        Self { entries, fence, fetches: AtomicU64::new(0) }
+            .build_with_hasher(Digested);
+        Self { entries, fence, fetches: AtomicU64::new(0), pools: Pools::default() }
     }
 
     /// Returns the fence.
     #[must_use]
     pub fn fence(&self) -> &Arc<Fence> {
         &self.fence
+    }
+
+    /// Returns what entries share.
+    #[must_use]
+    pub const fn pools(&self) -> &Pools {
+        &self.pools
     }
 
     /// Looks a key up, as things stand at this instant.
@@ -140,7 +151,13 @@ impl Store {
     pub fn size(&self) -> Size {
         self.entries.run_pending_tasks();
         let (groups, operators) = self.fence.size();
-        Size { entries: self.entries.entry_count(), weight: self.entries.weighted_size(), groups, operators }
+        Size {
+            entries: self.entries.entry_count(),
+            weight: self.entries.weighted_size(),
+            contents: self.pools.contents(),
+            groups,
+            operators,
+        }
     }
 }
 
@@ -151,6 +168,8 @@ pub struct Size {
     pub entries: u64,
     /// What they weigh, in bytes.
     pub weight: u64,
+    /// Different contents that they have.
+    pub contents: usize,
     /// Groups with a record in the fence.
     pub groups: usize,
     /// Operators in the index.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::chathub::credential::DigestKey;
 use crate::chathub::id::OperatorId;
 use crate::chathub::{List, OrganizationId, Route, RoutedRequest};
-use crate::store::{CacheKey, Entry, Fetch, Found, Refusal, Store};
+use crate::store::{CacheKey, Entry, Fetch, Found, Pools, Refusal, Store};
 use crate::telemetry::metrics::Metrics;
 use crate::wire::{Body, Response};
 
@@ -29,6 +29,7 @@ pub(crate) fn routed(method: &str, target: &str, fields: &[(&str, &str)]) -> Rou
         list: List::from_canonical(&head.method, &head.uri),
         identity: digests().identify(&head.headers),
         peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        arrived: tokio::time::Instant::now(),
         is_rested: true,
         body: Body::empty(),
         head,
@@ -55,7 +56,7 @@ pub(crate) fn entry(fetch: &Fetch, operators: &[i32]) -> Arc<Entry> {
     let operators = operators.iter().copied().map(OperatorId).collect();
     let content = bytes::Bytes::from_static(b"[]");
     let (now, life) = (tokio::time::Instant::now(), Duration::from_secs(60));
-    Arc::new(Entry::new(&http::HeaderMap::new(), &content, operators, fetch, now, life))
+    Arc::new(Entry::new(&Pools::default(), &http::HeaderMap::new(), content, operators, fetch, now, life))
 }
 
 /// Fetches and stores in one step.

@@ -10,6 +10,7 @@ pub mod cache_control;
 pub mod cache_status;
 pub mod hop_by_hop;
 pub mod number;
+pub mod octets;
 pub mod problem;
 pub mod rate_limit;
 pub mod request_id;
@@ -21,6 +22,8 @@ pub use request_id::RequestId;
 
 use std::net::IpAddr;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::server::framing::Fault;
 
@@ -36,6 +39,8 @@ pub struct Request {
     pub body: Body,
     /// The address of the client's end of the connection.
     pub peer: IpAddr,
+    /// When it came.
+    pub arrived: Instant,
     /// Its connection is new, or the throttle has had no part in its answers for [`REST`].
     pub is_rested: bool,
     /// Taken from the client's `X-Request-Id`, or made.

@@ -4,8 +4,8 @@
 //! on nothing but list and credential.
 
 use http::header::{
-    ACCEPT, ACCEPT_CHARSET, COOKIE, HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
-    IF_UNMODIFIED_SINCE, ORIGIN, RANGE,
+    ACCEPT, ACCEPT_CHARSET, CACHE_CONTROL, COOKIE, HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    IF_RANGE, IF_UNMODIFIED_SINCE, ORIGIN, PRAGMA, RANGE,
 };
 
 use crate::chathub::{Identity, Route, RoutedRequest};
@@ -51,16 +51,14 @@ pub fn eligible(request: &RoutedRequest) -> Result<Eligible, (Forward, Detail)> 
         Identity::Anonymous => return Err(bypass(Detail::NoCredential)),
         Identity::Both(_) | Identity::Repeated => return Err(bypass(Detail::TwoCredentials)),
     };
-    if let Some((_, detail)) = TELLING.iter().find(|(name, _)| fields.contains_key(name)) {
-        return Err(bypass(*detail));
-    }
+    let said = said(fields).map_err(bypass)?;
     if !request.body.is_empty() {
         return Err(bypass(Detail::Content));
     }
-    if !accepts_the_common_form(fields) {
+    if !said.accepts_the_common_form {
         return Err(bypass(Detail::Accept));
     }
-    let wishes = CacheControl::of(fields);
+    let wishes = if said.has_wishes { CacheControl::of(fields) } else { CacheControl::default() };
     if wishes.no_store {
         return Err(bypass(Detail::RequestNoStore));
     }
@@ -77,14 +75,36 @@ fn unlisted(route: Route) -> (Forward, Detail) {
     }
 }
 
+/// What the fields say, found in one walk over them: requests have few, and each look for a name costs a hash.
+struct Said {
+    accepts_the_common_form: bool,
+    has_wishes: bool,
+}
+
+/// Walks over the fields, up to the first on which the answer depends.
+fn said(fields: &HeaderMap) -> Result<Said, Detail> {
+    let mut said = Said { accepts_the_common_form: true, has_wishes: false };
+    for (name, value) in fields {
+        if let Some((_, detail)) = TELLING.iter().find(|(telling, _)| telling == name) {
+            return Err(*detail);
+        }
+        if name == ACCEPT {
+            said.accepts_the_common_form &= is_of_the_common_form(value.as_bytes());
+        } else if name == CACHE_CONTROL || name == PRAGMA {
+            said.has_wishes = true;
+        }
+    }
+    Ok(said)
+}
+
 /// Returns whether the upstream answers this `Accept` with the common form.
 ///
 /// An absent field, `*/*`, `text/plain` and `application/json` all give the same bytes (contract 5.3), and so does any
 /// list of them, such as the `application/json, text/plain, */*` of Node's axios. A member with parameters other than
 /// a weight above zero is not of the class.
-fn accepts_the_common_form(fields: &HeaderMap) -> bool {
-    let members = fields.get_all(ACCEPT).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    members.map(<[u8]>::trim_ascii).filter(|member| !member.is_empty()).all(is_common)
+fn is_of_the_common_form(accept: &[u8]) -> bool {
+    let members = accept.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    members.filter(|member| !member.is_empty()).all(is_common)
 }
 
 fn is_common(member: &[u8]) -> bool {

@@ -161,7 +161,15 @@ impl FillLayer {
             }
             life = life.min(age + left);
         }
-        Ok(Arc::new(Entry::new(&lasting(&head.headers), content, operators, fetch, generated, life)))
+        Ok(Arc::new(Entry::new(
+            self.store.pools(),
+            &lasting(&head.headers),
+            content.clone(),
+            operators,
+            fetch,
+            generated,
+            life,
+        )))
     }
 }
 

@@ -3,12 +3,13 @@
 //! It stores nothing itself: that is the business of `fill.rs`, below the collapser, so that an answer is stored once
 //! however many wait for it and though all of them may have gone.
 
-use std::future::{Ready, ready};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, Either};
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 
 use super::eligible::{Eligible, eligible};
@@ -26,9 +27,47 @@ pub struct Cache<S> {
     pub(super) settings: CacheLayer,
 }
 
+/// The answer to come.
+///
+/// What a newcomer would get wrong: a hit could be made at once. But a future is moved by each layer that wraps it, and an
+/// answer is large; what it is made of is small.
+pub enum Answered {
+    /// From memory.
+    Hit(Hit),
+    /// From the layers below.
+    Forwarded(BoxFuture<'static, Result<Response, Error>>),
+}
+
+/// What an answer from memory is made of.
+pub struct Hit {
+    entry: Arc<Entry>,
+    age: Duration,
+    /// What is left of its life.
+    left: Duration,
+}
+
+impl Hit {
+    fn to_response(&self) -> Response {
+        let mut response = Response::new(self.entry.to_response(self.age));
+        response.account.cache.outcome = Outcome::Hit { ttl: self.left.as_secs() };
+        response
+    }
+}
+
+impl Future for Answered {
+    type Output = Result<Response, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Hit(hit) => Poll::Ready(Ok(hit.to_response())),
+            Self::Forwarded(forwarded) => forwarded.as_mut().poll(cx),
+        }
+    }
+}
+
 /// What to do with a request.
 enum Plan {
-    Answer(Arc<Entry>, Duration),
+    Answer(Hit),
     Forward(Forward, Option<Detail>, Option<Fetch>),
 }
 
@@ -41,15 +80,15 @@ impl CacheLayer {
             Ok(eligible) => eligible,
             Err((reason, detail)) => return Plan::Forward(reason, Some(detail), None),
         };
-        let (reason, detail) = match self.look_up(&eligible) {
-            Ok((entry, left)) => return Plan::Answer(entry, left),
+        let (reason, detail) = match self.look_up(&eligible, request.arrived) {
+            Ok(hit) => return Plan::Answer(hit),
             Err(why) => why,
         };
         Plan::Forward(reason, detail, Some(self.store.begin_fetch(eligible.key, reason == Forward::Request)))
     }
 
     /// Returns a usable entry and its remaining life, or why there is none.
-    fn look_up(&self, eligible: &Eligible) -> Result<(Arc<Entry>, Duration), (Forward, Option<Detail>)> {
+    fn look_up(&self, eligible: &Eligible, now: Instant) -> Result<Hit, (Forward, Option<Detail>)> {
         let wishes = &eligible.wishes;
         if wishes.no_cache || wishes.max_age.is_some_and(|age| age.is_zero()) {
             return Err((Forward::Request, Some(Detail::NoCache)));
@@ -59,14 +98,14 @@ impl CacheLayer {
             Found::Hidden => return Err((Forward::Stale, Some(Detail::Invalidated))),
             Found::Absent => return Err((Forward::UriMiss, None)),
         };
-        let age = entry.age(self.clock.now());
+        let age = entry.age(now);
         let Some(left) = entry.lifetime.checked_sub(age).filter(|left| !left.is_zero()) else {
             return Err((Forward::Stale, Some(Detail::Expired)));
         };
         if wishes.max_age.is_some_and(|most| age > most) {
             return Err((Forward::Request, Some(Detail::NoCache)));
         }
-        Ok((entry, left))
+        Ok(Hit { entry, age, left })
     }
 }
 
@@ -74,6 +113,29 @@ impl<S> Cache<S>
 where
     S: Service<RoutedRequest, Response = Response, Error = Error, Future: Send> + Clone + Send + 'static,
 {
+    /// Answers from memory, or sends the request forward.
+    pub fn answer(&self, mut request: RoutedRequest) -> Answered {
+        match self.settings.plan(&request) {
+            Plan::Answer(hit) => {
+                if self.settings.refresh.is_due(&hit.entry, hit.left, hit.age) {
+                    self.refresh(&request, &hit.entry);
+                }
+                Answered::Hit(hit)
+            }
+            Plan::Forward(reason, detail, fetch) => {
+                if let Some(fetch) = fetch {
+                    request.head.extensions.insert(fetch);
+                }
+                let inner = self.inner.clone();
+                Answered::Forwarded(Box::pin(async move {
+                    let mut response = inner.oneshot(request).await.map_err(|error| error.forwarded(reason))?;
+                    response.account.cache = because(response.account.cache, reason, detail);
+                    Ok(response)
+                }))
+            }
+        }
+    }
+
     /// Fetches anew what was just answered from memory.
     fn refresh(&self, request: &RoutedRequest, entry: &Entry) {
         let mut copy = refresh::copy(request);
@@ -88,35 +150,14 @@ where
 {
     type Response = Response;
     type Error = Error;
-    type Future = Either<Ready<Result<Response, Error>>, BoxFuture<'static, Result<Response, Error>>>;
+    type Future = Answered;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: RoutedRequest) -> Self::Future {
-        match self.settings.plan(&request) {
-            Plan::Answer(entry, left) => {
-                let now = self.settings.clock.now();
-                if self.settings.refresh.is_due(&entry, left, entry.age(now)) {
-                    self.refresh(&request, &entry);
-                }
-                let mut response = Response::new(entry.to_response(now));
-                response.account.cache.outcome = Outcome::Hit { ttl: left.as_secs() };
-                Either::Left(ready(Ok(response)))
-            }
-            Plan::Forward(reason, detail, fetch) => {
-                if let Some(fetch) = fetch {
-                    request.head.extensions.insert(fetch);
-                }
-                let inner = self.inner.clone();
-                Either::Right(Box::pin(async move {
-                    let mut response = inner.oneshot(request).await.map_err(|error| error.forwarded(reason))?;
-                    response.account.cache = because(response.account.cache, reason, detail);
-                    Ok(response)
-                }))
-            }
-        }
+    fn call(&mut self, request: RoutedRequest) -> Self::Future {
+        self.answer(request)
     }
 }
 

@@ -8,6 +8,8 @@ use std::hash::Hasher;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use crate::wire::octets;
+
 /// The second credential field.
 pub const X_AUTHORIZATION_KEY: HeaderName = HeaderName::from_static("x-authorization-key");
 
@@ -72,15 +74,32 @@ impl DigestKey {
     /// Finds out who sent the request.
     #[must_use]
     pub fn identify(&self, fields: &HeaderMap) -> Identity {
-        let (bearers, bearer) = only(fields, &AUTHORIZATION);
-        let (keys, key) = only(fields, &X_AUTHORIZATION_KEY);
-        if bearers > 1 || keys > 1 {
-            return Identity::Repeated;
+        self.identify_again(fields, &mut Remembered::default())
+    }
+
+    /// Finds out who sent the request, without hashing a credential that is the remembered one.
+    pub fn identify_again(&self, fields: &HeaderMap, remembered: &mut Remembered) -> Identity {
+        let (mut bearer, mut key) = (None, None);
+        // One walk: to look for each name would cost a hash each.
+        for (name, value) in fields {
+            let place = if *name == AUTHORIZATION {
+                &mut bearer
+            } else if *name == X_AUTHORIZATION_KEY {
+                &mut key
+            } else {
+                continue;
+            };
+            if place.replace(value.as_bytes()).is_some() {
+                return Identity::Repeated;
+            }
         }
         match (bearer, key) {
             (None, None) => Identity::Anonymous,
-            (Some(bearer), None) => self.one(CredentialKind::Bearer, bearer_token(bearer)),
-            (None, Some(key)) => self.one(CredentialKind::Key, token(key)),
+            (Some(bearer), None) => remembered
+                .or_find(CredentialKind::Bearer, bearer, || self.one(CredentialKind::Bearer, bearer_token(bearer))),
+            (None, Some(key)) => {
+                remembered.or_find(CredentialKind::Key, key, || self.one(CredentialKind::Key, token(key)))
+            }
             (Some(bearer), Some(key)) => Identity::Both(self.digest(b"both", &[bearer, key])),
         }
     }
@@ -115,11 +134,42 @@ impl DigestKey {
     }
 }
 
-/// Returns how many fields of that name there are, and the value of the first.
-fn only<'a>(fields: &'a HeaderMap, name: &HeaderName) -> (usize, Option<&'a [u8]>) {
-    let mut values = fields.get_all(name).iter();
-    let first = values.next().map(|value| value.as_bytes());
-    (usize::from(first.is_some()) + values.count(), first)
+/// The last credential that came by a connection: most clients send the same with every request, and to see that costs a
+/// comparison.
+///
+/// What a newcomer would get wrong: it holds the credential itself. So it lives no longer than its connection, compares
+/// nothing but what the same client sent, and is neither cloned nor shown.
+#[derive(Default)]
+pub struct Remembered {
+    /// The field's value as it came; empty for none.
+    value: Vec<u8>,
+    last: Option<(CredentialKind, Identity)>,
+}
+
+/// Longer ones are not remembered.
+const MAX_REMEMBERED: usize = 4096;
+
+impl Remembered {
+    fn or_find(&mut self, kind: CredentialKind, value: &[u8], find: impl FnOnce() -> Identity) -> Identity {
+        match self.last {
+            Some((last, identity)) if last == kind && self.value == value => identity,
+            _ => {
+                let identity = find();
+                self.value.clear();
+                self.last = (value.len() <= MAX_REMEMBERED).then_some((kind, identity));
+                if self.last.is_some() {
+                    self.value.extend_from_slice(value);
+                }
+                identity
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Remembered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Remembered")
+    }
 }
 
 /// Returns the token of `Bearer <token>`; the scheme is compared without case and blanks around the token do not count
@@ -135,7 +185,7 @@ pub(crate) fn bearer_token(value: &[u8]) -> Option<&[u8]> {
 /// Returns the one word that `value` is, blanks around it aside.
 pub(crate) fn token(value: &[u8]) -> Option<&[u8]> {
     let word = value.trim_ascii();
-    (!word.is_empty() && word.iter().all(|byte| byte.is_ascii_graphic() && *byte != b',')).then_some(word)
+    (!word.is_empty() && octets::all(word, |byte| byte.is_ascii_graphic() & (byte != b','))).then_some(word)
 }
 
 /// Returns the second, counted from 1970, at which the request's bearer token or key runs out, if it is a JWT that says
@@ -233,6 +283,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_remembered_of_a_connection_changes_no_identity(
+            requests in prop::collection::vec((0..4_usize, 0..4_usize), 1..20),
+        ) {
+            let long = format!("Bearer {}", "x".repeat(MAX_REMEMBERED));
+            let values = ["Bearer a", "Bearer b", "a", &long];
+            let mut remembered = Remembered::default();
+            for (bearer, key) in requests {
+                // The last of the keys stands for none, and so does the first of the bearers.
+                let lines = [(AUTHORIZATION, bearer, 0), (X_AUTHORIZATION_KEY, key, 3)];
+                let lines = lines.iter().filter(|(_, value, none)| value != none);
+                let fields = lines.map(|(name, value, _)| (name.clone(), values[*value].parse().unwrap())).collect();
+                prop_assert_eq!(KEY.identify_again(&fields, &mut remembered), KEY.identify(&fields));
+            }
+        }
+
         #[test]
         fn two_credentials_never_share_a_digest(a in "[!-+--~]{1,80}", b in "[!-+--~]{1,80}") {
             let digest = |word: &str| match identify(&[(X_AUTHORIZATION_KEY, word)]) {

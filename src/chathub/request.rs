@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use tokio::time::Instant;
+
 use super::credential::Identity;
 use super::id::OrganizationId;
 use super::route::Route;
@@ -42,6 +44,8 @@ pub struct RoutedRequest {
     pub identity: Identity,
     /// The address of the client's end of the connection.
     pub peer: IpAddr,
+    /// When it came. What stands above all queues may take this for the present.
+    pub arrived: Instant,
     /// The client's connection is new, or the throttle has had no part in its answers for [`REST`](crate::wire::REST).
     pub is_rested: bool,
 }

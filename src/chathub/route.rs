@@ -40,9 +40,20 @@ impl Route {
     /// Returns what a request with this method and target is for.
     #[must_use]
     pub fn of(method: &Method, target: &Uri) -> Self {
-        if List::from_canonical(method, target).is_some_and(|list| matches!(list, List::Operators(_))) {
-            return Self::ListOperators;
+        Self::and_list(method, target).0
+    }
+
+    /// Returns what a request is for, and the list that it asks for if it does so in canonical form.
+    #[must_use]
+    pub fn and_list(method: &Method, target: &Uri) -> (Self, Option<List>) {
+        match List::from_canonical(method, target) {
+            Some(list @ List::Operators(_)) => (Self::ListOperators, Some(list)),
+            Some(list @ List::Organizations) => (Self::ListOrganizations, Some(list)),
+            None => (Self::in_any_form(method, target), None),
         }
+    }
+
+    fn in_any_form(method: &Method, target: &Uri) -> Self {
         let path = Path::normalised(target.path());
         let method = Verb::of(method);
         match (method, path.text.as_ref()) {

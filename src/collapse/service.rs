@@ -150,7 +150,7 @@ fn is_list(result: &Result<Response, Error>) -> bool {
 }
 
 fn shared(entry: &Entry, clock: Clock) -> Response {
-    let mut response = Response::new(entry.to_response(clock.now()));
+    let mut response = Response::new(entry.to_response(entry.age(clock.now())));
     response.account.cache.outcome = Outcome::Forwarded { reason: Forward::UriMiss, stored: false, collapsed: true };
     response
 }

@@ -6,21 +6,30 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
 use crate::clock::Clock;
-use crate::telemetry::access::{AccessLog, Line};
-use crate::telemetry::metrics::{InFlight, RequestMetrics};
-use crate::wire::{Body, BodyError, Request, Response};
+use crate::telemetry::access::{AccessLog, Line, Told};
+use crate::telemetry::metrics::RequestMetrics;
+use crate::wire::cache_status::{CacheStatus, Detail};
+use crate::wire::{Account, Body, BodyError, Request, Response};
+
+/// The status in the line of a request whose client left before its answer. Nobody was ever sent it.
+const CLIENT_LEFT: u16 = 499;
 
 /// Puts an [`AccessLogged`] in front of a service.
 #[derive(Debug, Clone)]
-pub struct AccessLogLayer {
+pub struct AccessLogLayer(Arc<Settings>);
+
+#[derive(Debug)]
+struct Settings {
     log: Option<AccessLog>,
     metrics: RequestMetrics,
     clock: Clock,
@@ -29,8 +38,8 @@ pub struct AccessLogLayer {
 impl AccessLogLayer {
     /// Creates the layer. Without a log it only counts.
     #[must_use]
-    pub const fn new(log: Option<AccessLog>, metrics: RequestMetrics, clock: Clock) -> Self {
-        Self { log, metrics, clock }
+    pub fn new(log: Option<AccessLog>, metrics: RequestMetrics, clock: Clock) -> Self {
+        Self(Arc::new(Settings { log, metrics, clock }))
     }
 }
 
@@ -38,7 +47,7 @@ impl<S> Layer<S> for AccessLogLayer {
     type Service = AccessLogged<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AccessLogged { inner, settings: self.clone() }
+        AccessLogged { inner, settings: Arc::clone(&self.0) }
     }
 }
 
@@ -46,7 +55,7 @@ impl<S> Layer<S> for AccessLogLayer {
 #[derive(Debug, Clone)]
 pub struct AccessLogged<S> {
     inner: S,
-    settings: AccessLogLayer,
+    settings: Arc<Settings>,
 }
 
 impl<S> Service<Request> for AccessLogged<S>
@@ -62,10 +71,10 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let began = self.settings.clock.now();
-        let in_flight = self.settings.metrics.began();
+        let began = request.arrived;
+        self.settings.metrics.began();
         let line = self.settings.log.is_some().then(|| Line::of(&request));
-        let telling = Telling { began, line, in_flight: Some(in_flight), settings: self.settings.clone() };
+        let telling = Telling { began, line, is_answered: false, settings: Arc::clone(&self.settings) };
         Logged { inner: self.inner.call(request), telling }
     }
 }
@@ -79,14 +88,6 @@ pin_project_lite::pin_project! {
     }
 }
 
-/// What is told of a request, once: when it is answered, or when this is dropped before.
-struct Telling {
-    began: Instant,
-    line: Option<Line>,
-    in_flight: Option<InFlight>,
-    settings: AccessLogLayer,
-}
-
 impl<F: Future<Output = Result<Response, Infallible>>> Future for Logged<F> {
     type Output = Result<Response, Infallible>;
 
@@ -97,56 +98,84 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Logged<F> {
     }
 }
 
+/// What is told of a request, once: when it is answered, or when this is dropped before.
+struct Telling {
+    began: Instant,
+    line: Option<Line>,
+    is_answered: bool,
+    settings: Arc<Settings>,
+}
+
 impl Telling {
     fn answered(&mut self, response: Response) -> Response {
-        drop(self.in_flight.take());
-        let AccessLogLayer { log, metrics, clock } = &self.settings;
-        let status = response.message.status();
-        let account = &response.account;
-        metrics.answered(account.route, status, &account.cache, clock.now() - self.began);
+        self.is_answered = true;
+        let Settings { log, metrics, clock } = &*self.settings;
+        let (status, now) = (response.message.status(), clock.now());
+        metrics.answered(status, &response.account, now - self.began);
         let (Some(log), Some(line)) = (log, self.line.take()) else { return response };
-        let line = line.answered(status, account);
-        told(response, Pending { log: log.clone(), line, began: self.began, clock: *clock, bytes: 0 })
+        if let Some(bytes) = response.message.body().held_len() {
+            log.write(&line, &told(clock, status, &response.account, bytes, self.began, now));
+            return response;
+        }
+        let Response { message, account } = response;
+        let pending = Pending {
+            settings: Arc::clone(&self.settings),
+            line,
+            status,
+            account: Box::new(account.clone()),
+            began: self.began,
+            bytes: 0,
+        };
+        let message = message.map(|inner| Body::streamed(Counted { inner, pending }));
+        Response { message, account }
     }
 }
 
 impl Drop for Telling {
     fn drop(&mut self) {
-        if self.in_flight.take().is_none() {
+        if self.is_answered {
             return;
         }
-        let AccessLogLayer { log, metrics, clock } = &self.settings;
+        let Settings { log, metrics, clock } = &*self.settings;
         metrics.abandoned();
         if let (Some(log), Some(line)) = (log, self.line.take()) {
-            log.write(&line.abandoned(), 0, clock.now() - self.began);
+            let account = Account {
+                route: Some(line.route()),
+                cache: CacheStatus::unasked(Detail::ClientFailed),
+                ..Account::default()
+            };
+            log.write(&line, &told(clock, CLIENT_LEFT, &account, 0, self.began, clock.now()));
         }
     }
 }
 
-/// Tells now, or when the answer's content has ended.
-fn told(response: Response, mut pending: Pending) -> Response {
-    let Response { message, account } = response;
-    if let Some(length) = message.body().exact_len().filter(|_| message.body().is_held()) {
-        pending.bytes = length;
-        drop(pending);
-        return Response { message, account };
-    }
-    let message = message.map(|inner| Body::streamed(Counted { inner, pending }));
-    Response { message, account }
+fn told<'a>(
+    clock: &Clock,
+    status: impl Into<u16>,
+    account: &'a Account,
+    bytes: u64,
+    began: Instant,
+    now: Instant,
+) -> Told<'a> {
+    Told { status: status.into(), account, bytes, ended: clock.wall_at(now), took: now - began }
 }
 
-/// A line that is written when this is dropped.
+/// The line of an answer that streams. It is written when this is dropped.
 struct Pending {
-    log: AccessLog,
+    settings: Arc<Settings>,
     line: Line,
+    status: StatusCode,
+    account: Box<Account>,
     began: Instant,
-    clock: Clock,
     bytes: u64,
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        self.log.write(&self.line, self.bytes, self.clock.now() - self.began);
+        let Settings { log, clock, .. } = &*self.settings;
+        if let Some(log) = log {
+            log.write(&self.line, &told(clock, self.status, &self.account, self.bytes, self.began, clock.now()));
+        }
     }
 }
 

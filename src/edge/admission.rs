@@ -1,6 +1,5 @@
 //! Refuses what must not reach the core: faulty heads, methods that are not forwarded, content over the limit.
 
-use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -10,7 +9,7 @@ use http::Method;
 use http_body::{Frame, SizeHint};
 use tower::{Layer, Service};
 
-use super::Failure;
+use super::{Failure, Refused};
 use crate::error::Cause;
 use crate::wire::{Body, BodyError, Request, Response};
 
@@ -71,7 +70,7 @@ where
 {
     type Response = Response;
     type Error = Failure;
-    type Future = Either<S::Future, Ready<Result<Response, Failure>>>;
+    type Future = Either<S::Future, Refused>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         self.inner.poll_ready(cx)
@@ -80,7 +79,7 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         match self.admit(&mut request) {
             Ok(()) => Either::Left(self.inner.call(request)),
-            Err(cause) => Either::Right(ready(Err(cause.into()))),
+            Err(cause) => Either::Right(Failure::from(cause).into()),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use http::{HeaderMap, HeaderValue};
 use tower::{Layer, Service};
 
 use crate::wire::cache_status::CACHE_STATUS;
@@ -62,13 +63,64 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Explained<F> {
         let this = self.project();
         this.inner.poll(cx).map_ok(|mut response| {
             let fields = response.message.headers_mut();
-            // A cache before the upstream may have written its own; ours comes after it (RFC 9211 §2).
-            fields.append(CACHE_STATUS, response.account.cache.to_value());
-            fields.insert(X_REQUEST_ID, this.id.to_value());
+            tell(fields, response.account.cache.to_value(), this.id.to_value());
             if let Some(rate_limit) = &response.account.rate_limit {
                 rate_limit.write(fields);
             }
             response
         })
+    }
+}
+
+/// Writes both fields: into the room that stored responses keep for them, which is found in one walk, or else anew.
+///
+/// A cache before the upstream may have written its own status; ours comes after it (RFC 9211 §2).
+fn tell(fields: &mut HeaderMap, status: HeaderValue, id: HeaderValue) {
+    let (mut status, mut id) = (Some(status), Some(id));
+    for (name, value) in fields.iter_mut().filter(|(_, value)| value.is_empty()) {
+        let told = match name {
+            name if *name == CACHE_STATUS => &mut status,
+            name if *name == X_REQUEST_ID => &mut id,
+            _ => continue,
+        };
+        if let Some(told) = told.take() {
+            *value = told;
+        }
+    }
+    if let Some(status) = status {
+        fields.append(CACHE_STATUS, status);
+    }
+    if let Some(id) = id {
+        fields.insert(X_REQUEST_ID, id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+
+    use super::*;
+
+    fn told(before: &[(HeaderName, &'static str)], name: HeaderName) -> Vec<HeaderValue> {
+        let mut fields = before.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
+        tell(&mut fields, HeaderValue::from_static("status"), HeaderValue::from_static("id"));
+        fields.get_all(name).iter().cloned().collect()
+    }
+
+    #[test]
+    fn our_cache_status_comes_after_those_of_others_and_in_place_of_an_empty_one() {
+        let rows = [(&[][..], &["status"][..]), (&[""], &["status"]), (&["theirs"], &["theirs", "status"])];
+        for (before, after) in rows {
+            let before: Vec<_> = before.iter().map(|value| (CACHE_STATUS, *value)).collect();
+            assert_eq!(told(&before, CACHE_STATUS), after);
+            assert_eq!(told(&before, X_REQUEST_ID), ["id"]);
+        }
+    }
+
+    #[test]
+    fn there_is_one_request_id_and_it_is_ours() {
+        for before in ["", "theirs"] {
+            assert_eq!(told(&[(X_REQUEST_ID, before)], X_REQUEST_ID), ["id"]);
+        }
     }
 }

@@ -9,30 +9,19 @@ use tower::{Layer, Service};
 
 use super::Failure;
 use crate::error::{Cause, Error, chain};
-use crate::telemetry::metrics::RequestMetrics;
 use crate::wire::cache_status::{CacheStatus, Outcome};
 use crate::wire::rate_limit::whole_seconds;
 use crate::wire::{Request, RequestId, Response, problem};
 
 /// Puts a [`Rescue`] in front of a service.
-#[derive(Debug, Clone)]
-pub struct RescueLayer {
-    metrics: RequestMetrics,
-}
-
-impl RescueLayer {
-    /// Creates the layer.
-    #[must_use]
-    pub const fn new(metrics: RequestMetrics) -> Self {
-        Self { metrics }
-    }
-}
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RescueLayer;
 
 impl<S> Layer<S> for RescueLayer {
     type Service = Rescue<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Rescue { inner, metrics: self.metrics.clone() }
+        Rescue { inner }
     }
 }
 
@@ -40,7 +29,6 @@ impl<S> Layer<S> for RescueLayer {
 #[derive(Debug, Clone)]
 pub struct Rescue<S> {
     inner: S,
-    metrics: RequestMetrics,
 }
 
 impl<S> Service<Request> for Rescue<S>
@@ -58,7 +46,7 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let id = request.id.clone();
-        Rescued { inner: self.inner.call(request), id, metrics: self.metrics.clone() }
+        Rescued { inner: self.inner.call(request), id }
     }
 }
 
@@ -68,7 +56,6 @@ pin_project_lite::pin_project! {
         #[pin]
         inner: F,
         id: RequestId,
-        metrics: RequestMetrics,
     }
 }
 
@@ -79,7 +66,6 @@ impl<F: Future<Output = Result<Response, Failure>>> Future for Rescued<F> {
         let this = self.project();
         this.inner.poll(cx).map(|result| {
             Ok(result.unwrap_or_else(|failure| {
-                this.metrics.refused(failure.error.reason());
                 log(&failure.error, this.id);
                 answer(failure)
             }))
@@ -108,6 +94,7 @@ fn answer(failure: Failure) -> Response {
         fields.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     let mut response = Response { message, account: *account };
+    response.account.refusal = Some(reason);
     if response.account.cache == CacheStatus::default() {
         response.account.cache = CacheStatus { outcome: Outcome::Unasked, detail: Some(error.detail()) };
     }

@@ -4,11 +4,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::future::Either;
-use std::future::{Ready, ready};
 use tower::{Layer, Service};
 
-use super::Failure;
-use crate::chathub::credential::DigestKey;
+use super::{Failure, Refused};
+use crate::chathub::credential::{DigestKey, Remembered};
 use crate::chathub::{Identity, List, Route, RoutedRequest};
 use crate::error::{Cause, Error};
 use crate::wire::cache_status::{CacheStatus, Outcome};
@@ -32,29 +31,31 @@ impl<S> Layer<S> for RoutingLayer {
     type Service = Routing<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Routing { inner, digests: self.digests.clone() }
+        Routing { inner, digests: self.digests.clone(), remembered: Remembered::default() }
     }
 }
 
-/// The service of [`RoutingLayer`].
-#[derive(Debug, Clone)]
+/// The service of [`RoutingLayer`]. Each connection has a clone of its own.
+#[derive(Debug)]
 pub struct Routing<S> {
     inner: S,
     digests: DigestKey,
+    remembered: Remembered,
+}
+
+impl<S: Clone> Clone for Routing<S> {
+    /// What is remembered of one connection is nothing to another.
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), digests: self.digests.clone(), remembered: Remembered::default() }
+    }
 }
 
 impl<S> Routing<S> {
-    fn route(&self, request: Request) -> RoutedRequest {
-        let Request { head, body, peer, is_rested, .. } = request;
-        RoutedRequest {
-            route: Route::of(&head.method, &head.uri),
-            list: List::from_canonical(&head.method, &head.uri),
-            identity: self.digests.identify(&head.headers),
-            head,
-            body,
-            peer,
-            is_rested,
-        }
+    fn route(&mut self, request: Request) -> RoutedRequest {
+        let Request { head, body, peer, arrived, is_rested, .. } = request;
+        let (route, list) = Route::and_list(&head.method, &head.uri);
+        let identity = self.digests.identify_again(&head.headers, &mut self.remembered);
+        RoutedRequest { head, body, route, list, identity, peer, arrived, is_rested }
     }
 }
 
@@ -64,7 +65,7 @@ where
 {
     type Response = Response;
     type Error = Failure;
-    type Future = Either<Accounted<S::Future>, Ready<Result<Response, Failure>>>;
+    type Future = Either<Accounted<S::Future>, Refused>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         self.inner.poll_ready(cx).map_err(Failure::from)
@@ -74,7 +75,7 @@ where
         let request = self.route(request);
         let known = Known { route: request.route, list: request.list, identity: request.identity };
         if request.identity == Identity::Repeated {
-            return Either::Right(ready(Err(known.fail(Cause::RepeatedCredential.into()))));
+            return Either::Right(known.fail(Cause::RepeatedCredential.into()).into());
         }
         Either::Left(Accounted { inner: self.inner.call(request), known })
     }

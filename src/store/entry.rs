@@ -7,31 +7,27 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AGE, DATE};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 use tokio::time::Instant;
 
 use super::fence::{Seen, Stamp};
 use super::fetch::Fetch;
+use super::head::Head;
 use super::key::CacheKey;
+use super::pool::{Pool, Shared};
 use crate::chathub::id::OperatorId;
 use crate::wire::Body;
 
-/// Room for `Age` and what the edge adds.
-const FIELDS_OF_THE_EDGE: usize = 4;
-
-/// What an entry costs beyond its bytes: itself, its key, and moka's bookkeeping. An estimate.
-const OVERHEAD: usize = 400;
-/// What a field costs beyond its bytes: name, value and the two allocations' heads.
-const FIELD_OVERHEAD: usize = 88;
+/// What an entry costs beyond its bytes: itself, its key, its places in the pools, and moka's bookkeeping. An estimate.
+const OVERHEAD: usize = 500;
 /// What an operator of a list costs: its id here, and its place in the index.
 const OPERATOR_OVERHEAD: usize = 64;
 
 /// A stored response: always a complete 200.
 #[derive(Debug)]
 pub struct Entry {
-    fields: Box<[(HeaderName, HeaderValue)]>,
-    content: Bytes,
+    head: Shared<Head>,
+    content: Shared<Bytes>,
     /// What it is stored under.
     pub key: CacheKey,
     /// The operators that it holds, in order, each once.
@@ -50,21 +46,36 @@ pub struct Entry {
     refreshed_at_seconds: AtomicU32,
 }
 
+/// What entries are made of if others have the same.
+#[derive(Debug, Clone, Default)]
+pub struct Pools {
+    heads: Pool<Head>,
+    contents: Pool<Bytes>,
+}
+
+impl Pools {
+    /// Returns how many different contents there are.
+    pub(super) fn contents(&self) -> usize {
+        self.contents.len()
+    }
+}
+
 impl Entry {
-    /// Copies a response that holds these operators, which are in order, each once.
+    /// Keeps a response that holds these operators, which are in order, each once. Its fields are copied; `content` must
+    /// be as long as its memory.
     #[must_use]
     pub fn new(
+        pools: &Pools,
         fields: &HeaderMap,
-        content: &Bytes,
+        content: Bytes,
         operators: Box<[OperatorId]>,
         fetch: &Fetch,
         generated: Instant,
         lifetime: Duration,
     ) -> Self {
-        let copied = fields.iter().map(|(name, value)| (name.clone(), copy(value)));
         Self {
-            fields: copied.collect(),
-            content: Bytes::copy_from_slice(content),
+            head: pools.heads.share(Head::copy(fields)),
+            content: pools.contents.share(content),
             key: fetch.key(),
             operators,
             stamp: fetch.stamp(),
@@ -89,39 +100,26 @@ impl Entry {
         now.saturating_duration_since(self.generated)
     }
 
-    /// Returns the response as it is answered at `now`: as the upstream sent it, and its `Age`.
+    /// Returns the response as it is answered at that age: as the upstream sent it, its `Age`, and room for what the edge
+    /// says.
     #[must_use]
-    pub fn to_response(&self, now: Instant) -> http::Response<Body> {
-        let mut response = http::Response::new(Body::from(self.content.clone()));
-        let fields = response.headers_mut();
-        fields.reserve(self.fields.len() + FIELDS_OF_THE_EDGE);
-        for (name, value) in &self.fields {
-            fields.append(name, value.clone());
-        }
-        fields.insert(AGE, HeaderValue::from(self.age(now).as_secs()));
+    pub fn to_response(&self, age: Duration) -> http::Response<Body> {
+        let mut response = http::Response::new(Body::from(Bytes::clone(&self.content)));
+        *response.headers_mut() = self.head.at_age(age.as_secs());
         response
     }
 
     /// Returns whether a client could not tell the two apart but by their dates.
     #[must_use]
     pub fn says_the_same_as(&self, other: &Self) -> bool {
-        let is_lasting = |field: &&(HeaderName, HeaderValue)| field.0 != DATE;
-        let (own, others) = (self.fields.iter().filter(is_lasting), other.fields.iter().filter(is_lasting));
-        self.content == other.content && own.eq(others)
+        *self.content == *other.content && self.head.says_the_same_as(&other.head)
     }
 
-    /// Returns what holding the entry costs, in bytes.
+    /// Returns what holding the entry costs, in bytes, if it shares with no other.
     #[must_use]
     pub fn weight(&self) -> u32 {
-        let fields = self.fields.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD);
         let operators = self.operators.len() * OPERATOR_OVERHEAD;
-        let weight = OVERHEAD + self.content.len() + operators + fields.sum::<usize>();
+        let weight = OVERHEAD + self.content.len() + operators + self.head.weight();
         u32::try_from(weight).unwrap_or(u32::MAX)
     }
-}
-
-fn copy(value: &HeaderValue) -> HeaderValue {
-    let mut copied = HeaderValue::from_bytes(value.as_bytes()).expect("it was a field value before");
-    copied.set_sensitive(value.is_sensitive());
-    copied
 }

@@ -87,7 +87,7 @@ fn the_fence_remembers_nothing_when_nothing_is_left() {
     assert!(store.size().groups > 0);
     drop((fetch, write));
     store.entries.invalidate(&key("a", 24));
-    assert_eq!(store.size(), Size { entries: 0, weight: 0, groups: 0, operators: 0 });
+    assert_eq!(store.size(), Size { entries: 0, weight: 0, contents: 0, groups: 0, operators: 0 });
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn without_capacity_nothing_is_stored_and_nothing_is_held() {
     for id in 1..=100 {
         assert_eq!(store_list(&store, key("a", id), &[101]), Err(Refusal::NoCapacity));
     }
-    assert_eq!(store.size(), Size { entries: 0, weight: 0, groups: 0, operators: 0 });
+    assert_eq!(store.size(), Size { entries: 0, weight: 0, contents: 0, groups: 0, operators: 0 });
 }
 
 #[test]

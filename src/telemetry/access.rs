@@ -3,33 +3,33 @@
 //! A line holds digests, enums and numbers. Of what a client sent, only method, path and request id are repeated; never
 //! the query, which can hold a token, nor any other field. Lines are gathered in one buffer and written by a thread of
 //! their own, so no request waits for a pipe; what does not fit is dropped and counted.
+//!
+//! What a newcomer would get wrong: to wake a thread is a system call, and costs as much as to answer from memory. So the
+//! thread is woken for the first line only, and lets others come for a while before it writes them all.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
-use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::StatusCode;
+use crate::telemetry::metrics::AccessLogMetrics;
 
-use crate::chathub::Route;
-use crate::clock::Clock;
-use crate::telemetry::metrics::{AccessLogMetrics, CacheLabel};
-use crate::wire::cache_status::{CacheStatus, Detail};
-use crate::wire::{Account, Request, RequestId};
-
+mod line;
 mod timestamp;
 
-/// The status in the line of a request whose client left before its answer. Nobody was ever sent it.
-const CLIENT_LEFT: u16 = 499;
+pub use line::{Line, Told};
+
+use line::Renderer;
+
+/// How long the first line waits for others to be written with it.
+const GATHER: Duration = Duration::from_millis(50);
 
 /// Where lines go. Clones share it.
 #[derive(Clone)]
 pub struct AccessLog {
     shared: Arc<Shared>,
-    clock: Clock,
-    metrics: AccessLogMetrics,
 }
 
 struct Shared {
@@ -37,6 +37,7 @@ struct Shared {
     wake: Condvar,
     /// The most bytes that wait to be written.
     capacity: usize,
+    metrics: AccessLogMetrics,
 }
 
 #[derive(Default)]
@@ -56,100 +57,6 @@ pub struct Writer {
     ended: Receiver<Infallible>,
 }
 
-/// What is known of a request before its content has ended.
-#[derive(Debug, Clone)]
-pub struct Line {
-    id: RequestId,
-    method: http::Method,
-    target: http::Uri,
-    status: StatusCode,
-    account: Account,
-}
-
-impl Line {
-    /// Takes note of a request.
-    #[must_use]
-    pub fn of(request: &Request) -> Self {
-        Self {
-            id: request.id.clone(),
-            method: request.head.method.clone(),
-            target: request.head.uri.clone(),
-            status: StatusCode::OK,
-            account: Account::default(),
-        }
-    }
-
-    /// Adds what came of it.
-    #[must_use]
-    pub fn answered(mut self, status: StatusCode, account: &Account) -> Self {
-        self.status = status;
-        self.account = account.clone();
-        self
-    }
-
-    /// Adds that the client left before an answer began.
-    #[must_use]
-    pub fn abandoned(mut self) -> Self {
-        self.status = StatusCode::from_u16(CLIENT_LEFT).expect("it has three digits");
-        self.account.route = Some(Route::of(&self.method, &self.target));
-        self.account.cache = CacheStatus::unasked(Detail::ClientFailed);
-        self
-    }
-
-    fn render(&self, into: &mut String, now: Duration, bytes: u64, took: Duration) {
-        let Account { route, organization, credential, cache, turn, upstream_time, .. } = &self.account;
-        into.push_str(r#"{"time":""#);
-        timestamp::render(into, now);
-        member(into, "request_id", self.id.as_str());
-        member(into, "method", self.method.as_str());
-        member(into, "path", self.target.path());
-        member(into, "route", route.map_or("none", |route| route.as_str()));
-        // Writing to a string does not fail.
-        let _ = write!(into, r#"","status":{},"cache":"{}"#, self.status.as_u16(), CacheLabel::from(cache).as_str());
-        if let Some(detail) = cache.detail {
-            member(into, "detail", detail.as_str());
-        }
-        into.push('"');
-        if let Some(organization) = organization {
-            let _ = write!(into, r#","organization":{}"#, organization.get());
-        }
-        if let Some(credential) = credential {
-            let _ = write!(into, r#","credential":"{}:{:08x}""#, credential.kind.as_str(), credential.digest.prefix());
-        }
-        if let Some(turn) = turn {
-            seconds(into, "throttle_wait", turn.waited);
-        }
-        if let Some(predicted) = turn.and_then(|turn| turn.predicted) {
-            seconds(into, "throttle_predicted", predicted);
-        }
-        if let Some(time) = upstream_time {
-            seconds(into, "upstream_time", *time);
-        }
-        seconds(into, "duration", took);
-        let _ = writeln!(into, r#","bytes":{bytes}}}"#);
-    }
-}
-
-/// Ends the string before, and begins one that is not ended yet.
-fn member(into: &mut String, name: &str, value: &str) {
-    into.push_str(r#"",""#);
-    into.push_str(name);
-    into.push_str(r#"":""#);
-    for character in value.chars() {
-        match character {
-            '"' => into.push_str("\\\""),
-            '\\' => into.push_str("\\\\"),
-            control if control.is_control() => drop(write!(into, "\\u{:04x}", u32::from(control))),
-            other => into.push(other),
-        }
-    }
-}
-
-/// Seconds to the microsecond, as a number.
-fn seconds(into: &mut String, name: &str, duration: Duration) {
-    let _ = write!(into, r#","{name}":{}.{:06}"#, duration.as_secs(), duration.subsec_micros());
-}
-
 impl AccessLog {
     /// Starts a thread that writes to `sink`. At most `capacity` bytes wait for it.
     ///
@@ -159,11 +66,10 @@ impl AccessLog {
     pub fn start(
         mut sink: impl Write + Send + 'static,
         capacity: usize,
-        clock: Clock,
         metrics: AccessLogMetrics,
     ) -> std::io::Result<(Self, Writer)> {
-        let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), capacity });
-        let log = Self { shared: Arc::clone(&shared), clock, metrics };
+        let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), capacity, metrics });
+        let log = Self { shared: Arc::clone(&shared) };
         let (ending, ended) = std::sync::mpsc::channel();
         std::thread::Builder::new().name("access-log".into()).spawn(move || {
             shared.drain(&mut sink);
@@ -172,22 +78,10 @@ impl AccessLog {
         Ok((log.clone(), Writer { log, ended }))
     }
 
-    /// Writes the line of a request whose answer had `bytes` of content and took so long.
-    pub fn write(&self, line: &Line, bytes: u64, took: Duration) {
-        let mut text = String::with_capacity(384);
-        line.render(&mut text, self.clock.wall(), bytes, took);
-        let mut state = self.shared.lock();
-        if state.waiting.len() + text.len() > self.shared.capacity {
-            drop(state);
-            self.metrics.dropped.inc();
-            return;
-        }
-        let was_empty = state.waiting.is_empty();
-        state.waiting.extend_from_slice(text.as_bytes());
-        drop(state);
-        if was_empty {
-            self.shared.wake.notify_one();
-        }
+    /// Writes the line of a request that has ended.
+    pub fn write(&self, line: &Line, told: &Told<'_>) {
+        thread_local!(static RENDERER: RefCell<Renderer> = RefCell::default());
+        RENDERER.with_borrow_mut(|renderer| self.shared.add(renderer.render(line, told)));
     }
 }
 
@@ -197,23 +91,49 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn add(&self, line: &[u8]) {
+        let mut state = self.lock();
+        let before = state.waiting.len();
+        if before + line.len() > self.capacity {
+            drop(state);
+            self.metrics.dropped.inc();
+            return;
+        }
+        state.waiting.extend_from_slice(line);
+        let after = state.waiting.len();
+        drop(state);
+        if before == 0 || before < self.plenty() && after >= self.plenty() {
+            self.wake.notify_one();
+        }
+    }
+
+    /// The number of bytes for which no others are waited for: long before lines are dropped.
+    const fn plenty(&self) -> usize {
+        self.capacity / 4
+    }
+
     /// Writes until the log is closed and empty. A sink that fails loses its lines, not its requests.
     fn drain(&self, sink: &mut impl Write) {
         let mut batch = Vec::new();
         loop {
-            let mut state = self.lock();
-            while state.waiting.is_empty() && !state.is_closed {
-                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
-            }
-            std::mem::swap(&mut batch, &mut state.waiting);
-            let is_last = state.is_closed;
-            drop(state);
+            let is_last = self.gather(&mut batch);
             let _ = sink.write_all(&batch).and_then(|()| sink.flush());
             batch.clear();
             if is_last {
                 return;
             }
         }
+    }
+
+    /// Waits for lines and puts them in `batch`, which is empty. Returns whether they are the last.
+    fn gather(&self, batch: &mut Vec<u8>) -> bool {
+        let nothing = |state: &mut State| state.waiting.is_empty() && !state.is_closed;
+        let little = |state: &mut State| state.waiting.len() < self.plenty() && !state.is_closed;
+        let first = self.wake.wait_while(self.lock(), nothing).unwrap_or_else(PoisonError::into_inner);
+        let waited = self.wake.wait_timeout_while(first, GATHER, little);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(batch, &mut state.waiting);
+        state.is_closed
     }
 }
 

@@ -62,6 +62,7 @@ impl Policy<RoutedRequest, Response, Error> for RetryReads {
             list: request.list,
             identity: request.identity,
             peer: request.peer,
+            arrived: request.arrived,
             is_rested: request.is_rested,
         })
     }

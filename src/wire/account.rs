@@ -10,6 +10,7 @@ use super::rate_limit::RateLimit;
 use crate::chathub::credential::Credential;
 use crate::chathub::id::OrganizationId;
 use crate::chathub::route::Route;
+use crate::error::Reason;
 
 /// What happened to one request.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +29,8 @@ pub struct Account {
     pub rate_limit: Option<RateLimit>,
     /// How long the upstream took until its response head; `None` if it was not asked.
     pub upstream_time: Option<Duration>,
+    /// Why the gateway answered with an error of its own; `None` if it did not.
+    pub refusal: Option<Reason>,
 }
 
 /// How a request came to its turn to go upstream.

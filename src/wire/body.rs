@@ -7,7 +7,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -79,10 +79,13 @@ impl Body {
         Self::streamed(http_body_util::BodyExt::map_err(incoming, error))
     }
 
-    /// Returns whether all of the content is in memory.
+    /// Returns the length in bytes if all of the content is in memory.
     #[must_use]
-    pub const fn is_held(&self) -> bool {
-        matches!(self.0, Kind::Held(_))
+    pub fn held_len(&self) -> Option<u64> {
+        match &self.0 {
+            Kind::Held(bytes) => Some(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Kind::Streamed(_) => None,
+        }
     }
 
     /// Returns the length in bytes if it is known.
@@ -144,7 +147,7 @@ impl http_body::Body for Body {
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Kind::Held(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.remaining() as u64)),
+            Kind::Held(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Kind::Streamed(inner) => inner.size_hint(),
         }
     }

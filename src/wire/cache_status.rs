@@ -3,7 +3,7 @@
 //! `fwd` is set only if the request went forward. One that the gateway refused was neither hit nor forwarded, so its
 //! field has a `detail` alone (RFC 9211 §2).
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 use http::{HeaderName, HeaderValue};
 
 use super::number::put_number;
@@ -11,6 +11,9 @@ use crate::telemetry::label::words;
 
 /// The field's name.
 pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+
+/// Longer than any value, in bytes.
+const LONGEST: usize = 128;
 
 words! {
     /// Why a request went forward (RFC 9211 §2.2).
@@ -176,7 +179,9 @@ impl CacheStatus {
     /// Writes the field's value.
     #[must_use]
     pub fn to_value(self) -> HeaderValue {
-        let mut value = BytesMut::with_capacity(96);
+        // Written here first, so that the one allocation is as long as the value.
+        let mut room = [0; LONGEST];
+        let mut value = room.as_mut_slice();
         value.put_slice(b"chathub-gateway");
         match self.outcome {
             Outcome::Unasked => {}
@@ -199,7 +204,8 @@ impl CacheStatus {
             value.put_slice(b"; detail=");
             value.put_slice(detail.as_str().as_bytes());
         }
-        HeaderValue::from_maybe_shared(value.freeze()).expect("words and digits are visible ASCII")
+        let written = LONGEST - value.len();
+        HeaderValue::from_bytes(&room[..written]).expect("words and digits are visible ASCII")
     }
 }
 
@@ -223,6 +229,17 @@ mod tests {
     #[test]
     fn a_refusal_was_neither_hit_nor_forwarded() {
         assert_eq!(CacheStatus::unasked(Detail::Throttled).to_value(), "chathub-gateway; detail=throttled");
+    }
+
+    #[test]
+    fn the_longest_value_is_written_whole() {
+        let longest = |words: &[&'static str]| words.iter().map(|word| word.len()).max().unwrap();
+        let reasons: Vec<_> = Forward::ALL.iter().map(|reason| reason.as_str()).collect();
+        let details: Vec<_> = Detail::ALL.iter().map(|detail| detail.as_str()).collect();
+        let words = longest(&reasons) + longest(&details);
+        assert!("chathub-gateway; fwd=; stored; collapsed; detail=".len() + words <= LONGEST);
+        let status = CacheStatus { outcome: Outcome::Hit { ttl: u64::MAX }, detail: None };
+        assert_eq!(status.to_value(), format!("chathub-gateway; hit; ttl={}", u64::MAX));
     }
 
     #[test]

@@ -7,23 +7,35 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::number::hexadecimal;
+
 /// The field's name.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest id that is taken from a client, in bytes.
 const LONGEST: usize = 128;
 
-/// The name of one request, in logs and in the answer.
+/// The length of the ids that are made here.
+const MADE: usize = 16;
+
+/// The name of one request, in logs and in the answer. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(HeaderValue);
+pub struct RequestId(Id);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Id {
+    Given(HeaderValue),
+    Made([u8; MADE]),
+}
 
 impl RequestId {
     /// Returns the client's id if it has exactly one that is fit, else a new one.
     #[must_use]
     pub fn take_or_make(fields: &HeaderMap) -> Self {
-        let mut given = fields.get_all(X_REQUEST_ID).iter();
+        // A walk, since to look for the name would cost a hash.
+        let mut given = fields.iter().filter(|(name, _)| **name == X_REQUEST_ID);
         match (given.next(), given.next()) {
-            (Some(value), None) if is_fit(value.as_bytes()) => Self(value.clone()),
+            (Some((_, value)), None) if is_fit(value.as_bytes()) => Self(Id::Given(value.clone())),
             _ => Self::make(),
         }
     }
@@ -33,23 +45,31 @@ impl RequestId {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let mixed = mix(number.wrapping_add(process_seed()));
-        let mut digits = [0; 16];
-        for (place, digit) in digits.iter_mut().enumerate() {
-            *digit = b"0123456789abcdef"[(mixed >> (60 - 4 * place)) as usize & 0xf];
-        }
-        Self(HeaderValue::from_bytes(&digits).expect("hexadecimal digits are visible ASCII"))
+        Self(Id::Made(hexadecimal(mixed)))
     }
 
     /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// Returns the id's bytes, all of them visible ASCII.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Id::Given(value) => value.as_bytes(),
+            Id::Made(digits) => digits,
+        }
     }
 
     /// Returns the id as a field's value.
     #[must_use]
     pub fn to_value(&self) -> HeaderValue {
-        self.0.clone()
+        match &self.0 {
+            Id::Given(value) => value.clone(),
+            Id::Made(digits) => HeaderValue::from_bytes(digits).expect("hexadecimal digits are visible ASCII"),
+        }
     }
 }
 

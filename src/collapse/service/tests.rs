@@ -77,7 +77,7 @@ impl Fixture {
         let fetch = self.request(false).head.extensions.remove::<Fetch>().unwrap();
         let (now, life, content) =
             (tokio::time::Instant::now(), Duration::from_secs(60), bytes::Bytes::from_static(text.as_bytes()));
-        let entry = Entry::new(&http::HeaderMap::new(), &content, Box::default(), &fetch, now, life);
+        let entry = Entry::new(self.store.pools(), &http::HeaderMap::new(), content, Box::default(), &fetch, now, life);
         response.message.extensions_mut().insert(Arc::new(entry));
         response
     }

@@ -21,7 +21,7 @@ const MAX_EMPTY_LINES: u8 = 2;
 const MAX_NAME: usize = u16::MAX as usize;
 
 /// A head that is whole and valid.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Request {
     /// Its bytes, with the empty lines before it and the one that ends it.
     pub(super) len: usize,
@@ -75,6 +75,11 @@ pub(super) struct Seen {
 impl Head {
     /// Reads on in `bytes`, which begin with the first byte of the head, and returns the request when the head is whole.
     pub(super) fn advance(&mut self, bytes: &[u8], bounds: &Bounds, memo: &mut Memo) -> Result<Option<Request>, Fault> {
+        if self.is_untouched()
+            && let Some(request) = memo.recall(bytes)
+        {
+            return Ok(Some(request));
+        }
         loop {
             match self.lines.next(bytes, bounds.max_head) {
                 Ok(Some(line)) => match self.line {
@@ -84,7 +89,7 @@ impl Head {
                             return Ok(Some(request));
                         }
                     }
-                    Some(first) if line.is_empty() => return self.end(first, bytes, memo).map(Some),
+                    Some(first) if line.is_empty() => return self.end(first, self.lines.end(), bytes, memo).map(Some),
                     Some(_) => self.take_field(line, bounds)?,
                 },
                 stopped => {
@@ -100,6 +105,10 @@ impl Head {
     /// Returns whether a byte of the request has been read; the empty lines before it do not count.
     pub(super) fn has_begun(&self) -> bool {
         self.line.is_some() || self.lines.is_within_line()
+    }
+
+    fn is_untouched(&self) -> bool {
+        !self.has_begun() && self.empty_lines == 0
     }
 
     fn take_first_line(&mut self, line: &[u8], bounds: &Bounds) -> Result<(), Fault> {
@@ -129,20 +138,20 @@ impl Head {
     }
 
     /// Ends the head if the fields are those of the last one, and all of them have come.
-    fn recall(&mut self, bytes: &[u8], bounds: &Bounds, memo: &Memo) -> Result<Option<Request>, Fault> {
+    fn recall(&mut self, bytes: &[u8], bounds: &Bounds, memo: &mut Memo) -> Result<Option<Request>, Fault> {
         let Some(line) = self.line else { return Ok(None) };
-        match memo.recall(&bytes[line.end..]) {
+        match memo.recall_fields(&bytes[line.end..]) {
             Some((length, seen)) if line.end + length <= bounds.max_head => {
                 self.seen = seen;
-                self.request(line, line.end + length).map(Some).map_err(Fault::Malformed)
+                self.end(line, line.end + length, bytes, memo).map(Some)
             }
             _ => Ok(None),
         }
     }
 
-    fn end(&self, line: RequestLine, bytes: &[u8], memo: &mut Memo) -> Result<Request, Fault> {
-        let request = self.request(line, self.lines.end()).map_err(Fault::Malformed)?;
-        memo.remember(&bytes[line.end..request.len], self.seen);
+    fn end(&self, line: RequestLine, len: usize, bytes: &[u8], memo: &mut Memo) -> Result<Request, Fault> {
+        let request = self.request(line, len).map_err(Fault::Malformed)?;
+        memo.remember(&bytes[..len], line.end, request, self.seen);
         Ok(request)
     }
 

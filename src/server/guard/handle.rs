@@ -129,6 +129,15 @@ fn wake(mut decision: MutexGuard<'_, Decision>) {
 #[must_use = "dropped at once it says that the answer has ended"]
 pub(crate) struct Answering(Handle);
 
+impl Answering {
+    /// Tells the guard that the protocol changes: with a 101, or with a 2xx for `CONNECT`. Before this is dropped.
+    ///
+    /// Only for a request whose `Connection` listed `upgrade`: after any other the guard held nothing back.
+    pub(crate) fn upgraded(&self) {
+        self.0.upgraded();
+    }
+}
+
 impl Drop for Answering {
     fn drop(&mut self) {
         self.0.answered();

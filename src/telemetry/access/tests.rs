@@ -2,22 +2,39 @@ use super::*;
 use crate::chathub::credential::{Credential, CredentialKind};
 use crate::chathub::{OrganizationId, Route};
 use crate::testing;
-use crate::wire::Body;
 use crate::wire::account::Turn;
 use crate::wire::cache_status::{CacheStatus, Outcome};
+use crate::wire::{Account, Body, Request, RequestId};
 
 fn line(target: &str) -> Line {
     let (head, ()) = http::Request::get(target).header("x-request-id", "r-1").body(()).unwrap().into_parts();
     let id = RequestId::take_or_make(&head.headers);
     let peer = std::net::Ipv4Addr::LOCALHOST.into();
-    Line::of(&Request { head, body: Body::empty(), peer, is_rested: true, id, fault: None })
+    Line::of(&Request {
+        head,
+        body: Body::empty(),
+        peer,
+        arrived: tokio::time::Instant::now(),
+        is_rested: true,
+        id,
+        fault: None,
+    })
 }
 
-fn rendered(line: &Line) -> serde_json::Value {
-    let mut text = String::new();
-    line.render(&mut text, Duration::from_secs(1), 17, Duration::from_micros(1_500));
-    assert!(text.ends_with("}\n"));
-    serde_json::from_str(&text).unwrap()
+fn told(account: &Account) -> Told<'_> {
+    let (ended, took) = (Duration::from_secs(1), Duration::from_micros(1_500));
+    Told { status: 200, account, bytes: 17, ended, took }
+}
+
+fn rendered(line: &Line, account: &Account) -> serde_json::Value {
+    let mut renderer = Renderer::default();
+    let text = renderer.render(line, &told(account));
+    assert!(text.ends_with(b"}\n"));
+    serde_json::from_slice(text).unwrap()
+}
+
+fn write(log: &AccessLog) {
+    log.write(&line("/"), &told(&Account::default()));
 }
 
 #[test]
@@ -31,9 +48,9 @@ fn a_line_tells_what_happened_and_nothing_secret() {
         turn: Some(Turn { waited: Duration::from_millis(200), predicted: Some(Duration::from_millis(1067)) }),
         rate_limit: None,
         upstream_time: None,
+        refusal: None,
     };
-    let line = line("/api/operator?organizationId=24&access_token=canary").answered(StatusCode::OK, &account);
-    let told = rendered(&line);
+    let told = rendered(&line("/api/operator?organizationId=24&access_token=canary"), &account);
     assert_eq!(told["time"], "1970-01-01T00:00:01.000Z");
     assert_eq!(told["request_id"], "r-1");
     assert_eq!(told["path"], "/api/operator");
@@ -50,16 +67,16 @@ fn a_line_tells_what_happened_and_nothing_secret() {
 
 #[test]
 fn odd_bytes_in_a_path_do_not_break_the_line() {
-    let told = rendered(&line("/a\"b\\c"));
-    assert_eq!(told["path"], "/a\"b\\c");
+    for path in ["/a\"b\\c", "/\u{442}"] {
+        assert_eq!(rendered(&line(path), &Account::default())["path"], path);
+    }
 }
 
 #[test]
 fn lines_that_do_not_fit_are_dropped_and_counted() {
     let metrics = testing::metrics().access_log;
-    let clock = Clock::start();
-    let (log, writer) = AccessLog::start(std::io::sink(), 10, clock, metrics.clone()).unwrap();
-    log.write(&line("/"), 0, Duration::ZERO);
+    let (log, writer) = AccessLog::start(std::io::sink(), 10, metrics.clone()).unwrap();
+    write(&log);
     assert_eq!(metrics.dropped.get(), 1);
     drop(writer);
 }
@@ -77,9 +94,9 @@ fn ending_the_writer_writes_what_waits() {
         }
     }
     let sink = Sink::default();
-    let (log, writer) = AccessLog::start(sink.clone(), 1 << 20, Clock::start(), testing::metrics().access_log).unwrap();
+    let (log, writer) = AccessLog::start(sink.clone(), 1 << 20, testing::metrics().access_log).unwrap();
     for _ in 0..100 {
-        log.write(&line("/"), 0, Duration::ZERO);
+        write(&log);
     }
     drop(writer);
     assert_eq!(sink.0.lock().unwrap().iter().filter(|byte| **byte == b'\n').count(), 100);
@@ -99,8 +116,8 @@ fn a_log_that_nobody_reads_does_not_keep_the_gateway_from_stopping() {
     }
     let (read, stopped) = std::sync::mpsc::channel();
     let metrics = testing::metrics().access_log;
-    let (log, writer) = AccessLog::start(Stopped(stopped), 1 << 20, Clock::start(), metrics).unwrap();
-    log.write(&line("/"), 0, Duration::ZERO);
+    let (log, writer) = AccessLog::start(Stopped(stopped), 1 << 20, metrics).unwrap();
+    write(&log);
     drop(writer);
     drop(read);
 }

@@ -1,16 +1,46 @@
 //! RFC 3339 timestamps in UTC, to the millisecond.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
-/// Appends the instant that lies `since_1970` after 1970.
-pub(super) fn render(into: &mut String, since_1970: Duration) {
-    let seconds = since_1970.as_secs();
+use crate::wire::number::put_digits;
+
+/// Writes timestamps, and reckons a date only when the second is another than that of the last one.
+#[derive(Debug, Default)]
+pub(super) struct Timestamps {
+    second: u64,
+    /// The last timestamp up to and with the point before its milliseconds; empty before the first.
+    text: Vec<u8>,
+}
+
+impl Timestamps {
+    /// Appends the instant that lies `since_1970` after 1970.
+    pub(super) fn render(&mut self, into: &mut Vec<u8>, since_1970: Duration) {
+        let second = since_1970.as_secs();
+        if self.second != second || self.text.is_empty() {
+            self.second = second;
+            self.text.clear();
+            to_the_second(&mut self.text, second);
+        }
+        into.extend_from_slice(&self.text);
+        put_digits::<3>(into, u64::from(since_1970.subsec_millis()));
+        into.push(b'Z');
+    }
+}
+
+fn to_the_second(into: &mut Vec<u8>, seconds: u64) {
     let (year, month, day) = date(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    let millis = since_1970.subsec_millis();
-    // Writing to a string does not fail.
-    let _ = write!(into, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z");
+    put_digits::<4>(into, year);
+    into.push(b'-');
+    put_digits::<2>(into, month);
+    into.push(b'-');
+    put_digits::<2>(into, day);
+    into.push(b'T');
+    put_digits::<2>(into, seconds / 3600 % 24);
+    into.push(b':');
+    put_digits::<2>(into, seconds / 60 % 60);
+    into.push(b':');
+    put_digits::<2>(into, seconds % 60);
+    into.push(b'.');
 }
 
 /// Returns the date of the day with this number. Years are counted from March, so that the leap day is the last.
@@ -38,10 +68,14 @@ mod tests {
             (1_709_251_199_999, "2024-02-29T23:59:59.999Z"),
             (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
         ];
+        let mut timestamps = Timestamps::default();
         for (millis, text) in rows {
-            let mut rendered = String::new();
-            render(&mut rendered, Duration::from_millis(millis));
-            assert_eq!(rendered, text);
+            // The second time from what is remembered.
+            for _ in 0..2 {
+                let mut rendered = Vec::new();
+                timestamps.render(&mut rendered, Duration::from_millis(millis));
+                assert_eq!(rendered, text.as_bytes());
+            }
         }
     }
 }

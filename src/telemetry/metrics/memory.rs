@@ -52,6 +52,7 @@ pub struct StoreMetrics {
     size: IntGauge,
     /// What they may weigh.
     pub capacity: IntGauge,
+    contents: IntGauge,
     groups: IntGauge,
     operators: IntGauge,
     purges: Arc<Counters<PurgeScope>>,
@@ -81,6 +82,10 @@ impl StoreMetrics {
                 .gauge("cache_entries", "Stored responses, those hidden by a write and not yet replaced included."),
             size: all.gauge("cache_size_bytes", "What the stored responses weigh."),
             capacity: all.gauge("cache_capacity_bytes", "What the stored responses may weigh (cache.capacity)."),
+            contents: all.gauge(
+                "cache_contents",
+                "Different contents that the stored responses have; equal ones share their memory.",
+            ),
             groups: all.gauge(
                 "fence_groups",
                 "Organizations, credentials and the like for which there is a fetch, a stored response or a write.",
@@ -97,6 +102,7 @@ impl StoreMetrics {
     pub fn measured(&self, size: &Size) {
         self.entries.set(i64::try_from(size.entries).unwrap_or(i64::MAX));
         self.size.set(i64::try_from(size.weight).unwrap_or(i64::MAX));
+        self.contents.set(i64::try_from(size.contents).unwrap_or(i64::MAX));
         self.groups.set(i64::try_from(size.groups).unwrap_or(i64::MAX));
         self.operators.set(i64::try_from(size.operators).unwrap_or(i64::MAX));
     }

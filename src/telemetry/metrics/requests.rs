@@ -9,6 +9,7 @@ use super::{Catalogue, Counters, Counters2, Histograms2};
 use crate::chathub::Route;
 use crate::error::Reason;
 use crate::telemetry::label::{StatusClass, words};
+use crate::wire::Account;
 use crate::wire::cache_status::{CacheStatus, Detail, Forward, Outcome};
 
 /// From a hit (tens of microseconds) to the longest wait plus the slowest upstream.
@@ -100,31 +101,32 @@ impl RequestMetrics {
         }))
     }
 
-    /// A request has come.
-    pub fn began(&self) -> InFlight {
-        InFlight::new(&self.0.in_flight)
+    /// A request has come. [`answered`](Self::answered) or [`abandoned`](Self::abandoned) is called of each, once.
+    pub fn began(&self) {
+        self.0.in_flight.inc();
     }
 
     /// A request has got its answer's head.
-    pub fn answered(&self, route: Option<Route>, status: http::StatusCode, cache: &CacheStatus, took: Duration) {
-        self.0.total.of(route, status.into()).inc();
-        self.0.duration.of(route, cache.into()).observe(took.as_secs_f64());
+    pub fn answered(&self, status: http::StatusCode, account: &Account, took: Duration) {
+        let Account { route, cache, refusal, .. } = account;
+        self.0.in_flight.dec();
+        self.0.total.of(*route, status.into()).inc();
+        self.0.duration.of(*route, cache.into()).observe(took.as_secs_f64());
         if let Some(detail) = cache.detail {
             self.0.details.of(detail).inc();
         }
         if let Some(lookup) = lookup(cache) {
-            self.0.lookups.of(route, lookup).inc();
+            self.0.lookups.of(*route, lookup).inc();
+        }
+        if let Some(reason) = refusal {
+            self.0.refusals.of(*reason).inc();
         }
     }
 
     /// A client has left before its answer began.
     pub fn abandoned(&self) {
+        self.0.in_flight.dec();
         self.0.abandoned.inc();
-    }
-
-    /// The gateway answered with an error.
-    pub fn refused(&self, reason: Reason) {
-        self.0.refusals.of(reason).inc();
     }
 }
 
