@@ -63,6 +63,33 @@ fn a_request_during_a_write_may_share_a_fetch_begun_during_it_and_none_after_it_
 }
 
 #[test]
+fn a_switch_touches_the_organizations_that_have_the_operator_and_every_list_if_these_are_too_many() {
+    let store = store(1 << 20);
+    let is_touched = |id| !is_current(&store, &key("a", id));
+    let refresh = |ids: &[u32]| ids.iter().for_each(|id| store_list(&store, key("a", *id), &[7]).unwrap());
+    store_list(&store, key("a", 99), &[8]).unwrap();
+    refresh(&[1, 2, 3]);
+    store_list(&store, key("b", 2), &[7]).unwrap();
+    drop(store.fence().begin_write(&operator(7)));
+    assert!([1, 2, 3].into_iter().all(is_touched) && !is_touched(99));
+    // Of two lists of one organization one leaves; the organization is still told apart, and then is the only one.
+    store.entries.invalidate(&key("b", 2));
+    refresh(&[1, 2, 3]);
+    [1, 3].into_iter().for_each(|id| store.entries.invalidate(&key("a", id)));
+    drop(store.fence().begin_write(&operator(7)));
+    assert!(is_touched(2) && !is_touched(99));
+    let many: Vec<u32> = (1..=17).collect();
+    refresh(&many);
+    drop(store.fence().begin_write(&operator(7)));
+    assert!(many.iter().all(|id| is_touched(*id)) && is_touched(99), "nobody can tell whose he is");
+    many.iter().for_each(|id| store.entries.invalidate(&key("a", *id)));
+    store_list(&store, key("a", 99), &[8]).unwrap();
+    refresh(&[1]);
+    drop(store.fence().begin_write(&operator(7)));
+    assert!(is_touched(1) && !is_touched(99), "when all are gone it is told apart again");
+}
+
+#[test]
 fn forgetting_a_credential_leaves_the_others_and_no_trace_of_one_that_has_nothing() {
     let store = store(1 << 20);
     store_list(&store, key("a", 24), &[]).unwrap();

@@ -17,6 +17,7 @@ mod parts {
     /// More than a model reaches: that the one list is as good as the other needs no model.
     pub(super) const MOST_CLAIMED: usize = 100;
     pub(super) const MOST_INDEXED: usize = 100;
+    pub(super) const MOST_ORGANIZATIONS: usize = 100;
 }
 
 pub(crate) use machine::{Claim, Machine, Refusal, Stamp};

@@ -34,6 +34,7 @@ mod parts {
     pub(super) const REMEMBERED: usize = 1024;
     pub(super) const MOST_CLAIMED: usize = 100;
     pub(super) const MOST_INDEXED: usize = 100;
+    pub(super) const MOST_ORGANIZATIONS: usize = 100;
 }
 
 /// A stored response: what its fetch knew, and the version it brought.

@@ -8,11 +8,21 @@ use std::collections::VecDeque;
 
 use smallvec::SmallVec;
 
-use super::parts::{MOST_INDEXED, REMEMBERED, Table};
+use super::parts::{MOST_INDEXED, MOST_ORGANIZATIONS, REMEMBERED, Table};
 use crate::chathub::id::{OperatorId, OrganizationId};
 
-/// The organizations in whose stored lists an operator is, and in how many of each. It is nearly always one.
-type Lists = SmallVec<[(OrganizationId, u32); 1]>;
+/// Where an operator is. There is one of these for each operator of each stored list, and nearly always he is in one
+/// organization: so it is as small as that needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    /// `None` if there are several.
+    organization: Option<OrganizationId>,
+    /// The stored lists that hold him, of all organizations.
+    lists: u32,
+}
+
+/// Organizations, and how many stored lists of each hold an operator.
+type Several = SmallVec<[(OrganizationId, u32); 2]>;
 
 /// A status write for an operator that was in the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +46,9 @@ impl Switch {
 /// The index and the switches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Operators {
-    lists: Table<OperatorId, Lists>,
+    places: Table<OperatorId, Place>,
+    /// Those who are in several organizations, but for those who are in too many.
+    several: Table<OperatorId, Several>,
     /// Stored lists that are too long to be indexed.
     unindexed: usize,
     /// Status writes in flight or in doubt.
@@ -53,8 +65,11 @@ impl Operators {
         if self.unindexed > 0 {
             return None;
         }
-        let lists = self.lists.get(&operator)?;
-        Some(Switch { operator, organizations: lists.iter().map(|(organization, _)| *organization).collect() })
+        let organizations = match self.places.get(&operator)?.organization {
+            Some(organization) => SmallVec::from_elem(organization, 1),
+            None => self.several.get(&operator)?.iter().map(|(organization, _)| *organization).collect(),
+        };
+        Some(Switch { operator, organizations })
     }
 
     /// Adds a list.
@@ -64,10 +79,28 @@ impl Operators {
             return;
         }
         for operator in operators {
-            let lists = self.lists.entry(*operator).or_default();
-            match lists.iter_mut().find(|(of, _)| *of == organization) {
-                Some((_, count)) => *count += 1,
-                None => lists.push((organization, 1)),
+            self.add_one(organization, *operator);
+        }
+    }
+
+    fn add_one(&mut self, organization: OrganizationId, operator: OperatorId) {
+        let new = Place { organization: Some(organization), lists: 0 };
+        let place = self.places.entry(operator).or_insert(new);
+        place.lists += 1;
+        match place.organization {
+            Some(only) if only == organization => {}
+            Some(first) => {
+                place.organization = None;
+                let all = [(first, place.lists - 1), (organization, 1)];
+                self.several.insert(operator, all.into_iter().collect());
+            }
+            None => {
+                let Some(all) = self.several.get_mut(&operator) else { return };
+                match all.iter().position(|(of, _)| *of == organization) {
+                    Some(found) => all[found].1 += 1,
+                    None if all.len() < MOST_ORGANIZATIONS => all.push((organization, 1)),
+                    None => drop(self.several.remove(&operator)),
+                }
             }
         }
     }
@@ -79,16 +112,26 @@ impl Operators {
             return;
         }
         for operator in operators {
-            let Some(lists) = self.lists.get_mut(operator) else {
-                continue;
-            };
-            if let Some((_, count)) = lists.iter_mut().find(|(of, _)| *of == organization) {
-                *count -= 1;
-            }
-            lists.retain(|(_, count)| *count > 0);
-            if lists.is_empty() {
-                self.lists.remove(operator);
-            }
+            self.remove_one(organization, *operator);
+        }
+    }
+
+    fn remove_one(&mut self, organization: OrganizationId, operator: OperatorId) {
+        let Some(place) = self.places.get_mut(&operator) else { return };
+        place.lists -= 1;
+        if place.lists == 0 {
+            self.places.remove(&operator);
+            self.several.remove(&operator);
+            return;
+        }
+        let Some(all) = self.several.get_mut(&operator) else { return };
+        if let Some((_, lists)) = all.iter_mut().find(|(of, _)| *of == organization) {
+            *lists -= 1;
+        }
+        all.retain(|(_, lists)| *lists > 0);
+        if let [(only, _)] = all[..] {
+            place.organization = Some(only);
+            self.several.remove(&operator);
         }
     }
 
@@ -120,6 +163,6 @@ impl Operators {
 
     /// Returns how many operators there are in the index.
     pub(super) fn len(&self) -> usize {
-        self.lists.len()
+        self.places.len()
     }
 }

@@ -15,3 +15,7 @@ pub(super) const MOST_CLAIMED: usize = 4096;
 /// The longest list whose operators are indexed. While a longer one is stored, every status write touches every list of
 /// operators: the index changes under the fence's lock, and that must not last.
 pub(super) const MOST_INDEXED: usize = 10_000;
+
+/// The most organizations of one operator that are told apart. A status write for one who is in more touches every list
+/// of operators: to look through them for each list that is stored would take longer than to fetch it.
+pub(super) const MOST_ORGANIZATIONS: usize = 16;
