@@ -31,7 +31,7 @@ const FIELDS_ON_THE_STACK: usize = 100;
 const SMALLEST_BUFFER: usize = 8 * 1024;
 
 /// Serves one connection until it ends, or until the gateway drains and the request it is on is answered.
-pub async fn serve<I>(io: I, peer: IpAddr, stack: impl Stack, limits: &Limits, mut phases: PhaseWatch)
+pub async fn serve<I>(io: I, peer: IpAddr, stack: impl Stack, limits: &Limits, phases: PhaseWatch)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -39,16 +39,12 @@ where
     let service = Answers { stack: RefCell::new(stack), peer, rest: Arc::new(Rest::new()), handle };
     let connection = builder(limits).serve_connection(TokioIo::new(guard), service).with_upgrades();
     let mut connection = pin!(connection);
-    let draining = pin!(async {
-        phases.reached(Phase::Draining).await;
-        phases
-    });
-    let phases = match select(connection.as_mut(), draining).await {
+    let draining = pin!(phases.reached_seldom(Phase::Draining));
+    let mut phases = match select(connection.as_mut(), draining).await {
         Either::Left((ended, _)) => return note(ended),
         Either::Right((phases, _)) => phases,
     };
     connection.as_mut().graceful_shutdown();
-    let mut phases = phases;
     let closed = pin!(phases.reached(Phase::Closed));
     if let Either::Left((ended, _)) = select(connection, closed).await {
         note(ended);
