@@ -237,7 +237,7 @@ impl Gateway {
 
     fn upstream(&self) -> Upstream {
         let settings = &self.config.upstream;
-        Upstream {
+        Upstream::new(upstream::Parts {
             client: Client::new(&upstream::client::Settings {
                 url: settings.url.clone(),
                 connect_timeout: settings.connect_timeout,
@@ -248,7 +248,7 @@ impl Gateway {
             idle_timeout: settings.idle_timeout,
             clock: self.clock,
             metrics: self.metrics.upstream.clone(),
-        }
+        })
     }
 }
 

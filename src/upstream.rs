@@ -15,4 +15,4 @@ pub mod tunnel;
 
 pub use client::Client;
 pub use error::UpstreamError;
-pub use service::Upstream;
+pub use service::{Parts, Upstream};

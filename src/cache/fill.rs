@@ -87,8 +87,9 @@ impl FillLayer {
     {
         let identity = request.identity;
         let fetch = request.head.extensions.remove::<Fetch>();
-        let runs_out = expiry(&request.head.headers);
+        let mut runs_out = None;
         if fetch.is_some() {
+            runs_out = expiry(&request.head.headers);
             // One coding is stored, and it must be readable to be judged; codings are negotiated hop by hop.
             request.head.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }

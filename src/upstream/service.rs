@@ -1,5 +1,6 @@
 //! Sends one request and returns the response as it streams.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,9 +24,13 @@ use crate::telemetry::label::StatusClass;
 use crate::telemetry::metrics::{InFlight, UpstreamMetrics, UpstreamOutcome};
 use crate::wire::{Body, Response, hop_by_hop};
 
-/// The leaf of the stack.
+/// The leaf of the stack. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Upstream {
+pub struct Upstream(Arc<Parts>);
+
+/// What exchanges with the upstream are made with.
+#[derive(Debug)]
+pub struct Parts {
     /// The pool.
     pub client: Client,
     /// The longest wait for a response head, counted from when the request's content last moved. Hub traffic and event
@@ -39,6 +44,14 @@ pub struct Upstream {
     pub metrics: UpstreamMetrics,
 }
 
+impl Upstream {
+    /// Creates the leaf.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
 impl Service<RoutedRequest> for Upstream {
     type Response = Response;
     type Error = Error;
@@ -49,12 +62,12 @@ impl Service<RoutedRequest> for Upstream {
     }
 
     fn call(&mut self, request: RoutedRequest) -> Self::Future {
-        Box::pin(self.clone().exchange(request))
+        Box::pin(Arc::clone(&self.0).exchange(request))
     }
 }
 
-impl Upstream {
-    async fn exchange(self, request: RoutedRequest) -> Result<Response, Error> {
+impl Parts {
+    async fn exchange(self: Arc<Self>, request: RoutedRequest) -> Result<Response, Error> {
         let RoutedRequest { mut head, body, route, .. } = request;
         let method = head.method.clone();
         let tunnel = Tunnel::wished(&mut head);
@@ -170,7 +183,7 @@ fn is_event_stream(media: &[u8]) -> bool {
 
 /// One request on its way. If its client leaves before it has ended, that is how it ended.
 struct Attempt {
-    upstream: Upstream,
+    upstream: Arc<Parts>,
     route: Route,
     started: Instant,
     outcome: UpstreamOutcome,
@@ -178,9 +191,9 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn begin(upstream: &Upstream, route: Route) -> Self {
+    fn begin(upstream: &Arc<Parts>, route: Route) -> Self {
         Self {
-            upstream: upstream.clone(),
+            upstream: Arc::clone(upstream),
             route,
             started: upstream.clock.now(),
             outcome: UpstreamOutcome::Client,

@@ -54,7 +54,7 @@ impl RequestId {
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
-    /// Returns the id's bytes, all of them visible ASCII.
+    /// Returns the id's bytes, all of them visible ASCII and neither quotes nor backslashes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
@@ -74,7 +74,9 @@ impl RequestId {
 }
 
 fn is_fit(id: &[u8]) -> bool {
-    !id.is_empty() && id.len() <= LONGEST && id.iter().all(u8::is_ascii_graphic)
+    // Without quotes and backslashes it can stand in a log as it is.
+    let is_plain = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+    !id.is_empty() && id.len() <= LONGEST && id.iter().all(is_plain)
 }
 
 fn process_seed() -> u64 {
@@ -105,7 +107,7 @@ mod tests {
     #[test]
     fn an_id_that_is_unfit_for_a_log_is_replaced() {
         let long = "x".repeat(LONGEST + 1);
-        for unfit in [&["two words"][..], &[""], &[&long], &["a", "b"], &[]] {
+        for unfit in [&["two words"][..], &["a\"b"], &["a\\b"], &[""], &[&long], &["a", "b"], &[]] {
             let id = RequestId::take_or_make(&fields(unfit));
             assert!(!unfit.contains(&id.as_str()), "{unfit:?}");
             assert_eq!(id.as_str().len(), 16);

@@ -65,9 +65,9 @@ impl Renderer {
         text.extend_from_slice(br#"{"time":""#);
         self.timestamps.render(text, told.ended);
         text.extend_from_slice(br#"","request_id":""#);
-        escaped(text, line.id.as_bytes());
+        // It has nothing to escape, as a method has not (RFC 9110 §5.6.2).
+        text.extend_from_slice(line.id.as_bytes());
         text.extend_from_slice(br#"","method":""#);
-        // A token (RFC 9110 §5.6.2), which has nothing to escape.
         text.extend_from_slice(line.method.as_str().as_bytes());
         text.extend_from_slice(br#"","path":""#);
         escaped(text, line.target.path().as_bytes());
@@ -116,8 +116,14 @@ impl Renderer {
 
 /// Seconds to the microsecond, as a number.
 fn seconds(into: &mut Vec<u8>, duration: Duration) {
-    put_number(into, duration.as_secs());
-    into.push(b'.');
+    match duration.as_secs() {
+        // Nearly always.
+        0 => into.extend_from_slice(b"0."),
+        seconds => {
+            put_number(into, seconds);
+            into.push(b'.');
+        }
+    }
     put_digits::<6>(into, duration.subsec_micros().into());
 }
 
