@@ -3,12 +3,13 @@
 //! It stands below the collapser: one fetch, one judgement, however many wait. It is also where a refused credential
 //! is seen: after a 401 or 403 nothing fetched with it is answered from memory any more (DESIGN 3).
 
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either};
 use http::header::{ACCEPT_ENCODING, AGE, HeaderValue};
 use http::{HeaderMap, StatusCode, response};
 use tokio::time::Instant;
@@ -66,43 +67,67 @@ where
 {
     type Response = Response;
     type Error = Error;
-    type Future = BoxFuture<'static, Result<Response, Error>>;
+    type Future = Either<Watched<S::Future>, BoxFuture<'static, Result<Response, Error>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: RoutedRequest) -> Self::Future {
+    fn call(&mut self, mut request: RoutedRequest) -> Self::Future {
+        let Some(fetch) = request.head.extensions.remove::<Fetch>() else {
+            let (identity, store) = (request.identity, Arc::clone(&self.settings.store));
+            return Either::Left(Watched { inner: self.inner.call(request), identity, store });
+        };
         let clone = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, clone);
-        let settings = self.settings.clone();
-        Box::pin(settings.fetch(inner, request))
+        Either::Right(Box::pin(self.settings.clone().fetch(inner, request, fetch)))
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The answer to a request whose answer is not stored.
+    pub struct Watched<F> {
+        #[pin]
+        inner: F,
+        identity: Identity,
+        store: Arc<Store>,
+    }
+}
+
+impl<F: Future<Output = Result<Response, Error>>> Future for Watched<F> {
+    type Output = Result<Response, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let result = ready!(this.inner.poll(cx));
+        if let Ok(response) = &result {
+            forget_refused(this.store, *this.identity, response);
+        }
+        Poll::Ready(result)
+    }
+}
+
+/// Hides what was fetched with a credential that is refused.
+fn forget_refused(store: &Store, identity: Identity, response: &Response) {
+    if matches!(response.message.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+        && let Identity::One(credential) = identity
+    {
+        store.fence().forget(credential.digest);
     }
 }
 
 impl FillLayer {
-    async fn fetch<S>(self, mut inner: S, mut request: RoutedRequest) -> Result<Response, Error>
+    async fn fetch<S>(self, mut inner: S, mut request: RoutedRequest, fetch: Fetch) -> Result<Response, Error>
     where
         S: Service<RoutedRequest, Response = Response, Error = Error, Future: Send> + Send,
     {
         let identity = request.identity;
-        let fetch = request.head.extensions.remove::<Fetch>();
-        let mut runs_out = None;
-        if fetch.is_some() {
-            runs_out = expiry(&request.head.headers);
-            // One coding is stored, and it must be readable to be judged; codings are negotiated hop by hop.
-            request.head.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        }
+        let runs_out = expiry(&request.head.headers);
+        // One coding is stored, and it must be readable to be judged; codings are negotiated hop by hop.
+        request.head.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let response = inner.call(request).await?;
-        if matches!(response.message.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-            && let Identity::One(credential) = identity
-        {
-            self.store.fence().forget(credential.digest);
-        }
-        match fetch {
-            Some(fetch) => self.keep(fetch, runs_out, response).await,
-            None => Ok(response),
-        }
+        forget_refused(&self.store, identity, &response);
+        self.keep(fetch, runs_out, response).await
     }
 
     /// Stores the answer if it may be stored, and returns it either way.

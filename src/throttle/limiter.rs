@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::Either;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -144,6 +145,14 @@ enum Answer {
 }
 
 impl Asked {
+    /// Returns the answer if it was given at once, or else the request's place in the line.
+    pub fn at_once(self) -> Either<Result<Admitted, Refusal>, Self> {
+        match self.0 {
+            Answer::Given(result) => Either::Left(result),
+            in_line @ Answer::InLine(..) => Either::Right(Self(in_line)),
+        }
+    }
+
     /// Waits until the request may go upstream.
     ///
     /// # Errors

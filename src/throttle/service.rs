@@ -1,20 +1,21 @@
 //! Makes a request wait for its turn before it goes upstream.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either};
 use tower::Service;
 
 use super::layer::ThrottleLayer;
-use super::limiter::Asked;
+use super::limiter::{Admitted, Asked};
 use super::pacer::Ask;
-use super::{Class, Quota, Rank};
+use super::{Class, Quota, Rank, Refusal};
 use crate::chathub::credential::{self, Digest};
 use crate::chathub::{Identity, InBackground, RoutedRequest};
 use crate::error::Error;
-use crate::wire::Response;
 use crate::wire::account::Turn;
+use crate::wire::{RateLimit, Response};
 
 /// The service of [`ThrottleLayer`].
 #[derive(Debug, Clone)]
@@ -75,26 +76,101 @@ where
 {
     type Response = Response;
     type Error = Error;
-    type Future = BoxFuture<'static, Result<Response, Error>>;
+    type Future = Turned<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: RoutedRequest) -> Self::Future {
-        let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
         // Here, not in the future: a request takes its place when it comes.
-        let asked = self.settings.enter(&request);
-        Box::pin(async move {
-            let admitted = asked.admitted().await?;
-            if let Some(admission) = admitted.admission {
-                request.head.extensions.insert(admission);
+        match self.settings.enter(&request).at_once() {
+            Either::Left(Ok(admitted)) => {
+                let went = Went::of(&admitted);
+                admit(&mut request, admitted);
+                Turned { state: State::AtOnce { inner: self.inner.call(request), went } }
             }
-            let mut response = inner.call(request).await?;
-            response.account.turn = Some(Turn { waited: admitted.waited, predicted: admitted.predicted });
-            response.account.rate_limit = admitted.rate_limit;
-            Ok(response)
-        })
+            Either::Left(Err(refusal)) => Turned { state: State::Refused { refusal: Some(Box::new(refusal)) } },
+            Either::Right(asked) => {
+                let clone = self.inner.clone();
+                let mut inner = std::mem::replace(&mut self.inner, clone);
+                let waiting = Box::pin(async move {
+                    let admitted = asked.admitted().await?;
+                    let went = Went::of(&admitted);
+                    admit(&mut request, admitted);
+                    inner.call(request).await.map(|response| went.told(response))
+                });
+                Turned { state: State::Waiting { waiting } }
+            }
+        }
+    }
+}
+
+fn admit(request: &mut RoutedRequest, admitted: Admitted) {
+    if let Some(admission) = admitted.admission {
+        request.head.extensions.insert(admission);
+    }
+}
+
+/// How a request came to its turn.
+#[derive(Debug, Clone, Copy)]
+struct Went {
+    turn: Turn,
+    rate_limit: Option<RateLimit>,
+}
+
+impl Went {
+    fn of(admitted: &Admitted) -> Self {
+        let turn = Turn { waited: admitted.waited, predicted: admitted.predicted };
+        Self { turn, rate_limit: admitted.rate_limit }
+    }
+
+    fn told(self, mut response: Response) -> Response {
+        response.account.turn = Some(self.turn);
+        response.account.rate_limit = self.rate_limit;
+        response
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The future of [`Throttle`]. Only one that waits is boxed: most go at once.
+    pub struct Turned<F> {
+        #[pin]
+        state: State<F>,
+    }
+}
+
+pin_project_lite::pin_project! {
+    #[project = Projection]
+    enum State<F> {
+        /// It went at once.
+        AtOnce {
+            #[pin]
+            inner: F,
+            went: Went,
+        },
+        /// It may not wait.
+        Refused {
+            refusal: Option<Box<Refusal>>,
+        },
+        /// It waits, and then goes.
+        Waiting {
+            waiting: BoxFuture<'static, Result<Response, Error>>,
+        },
+    }
+}
+
+impl<F: Future<Output = Result<Response, Error>>> Future for Turned<F> {
+    type Output = Result<Response, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            Projection::AtOnce { inner, went } => inner.poll(cx).map_ok(|response| went.told(response)),
+            Projection::Refused { refusal } => {
+                let refusal = refusal.take().expect("a future is not polled once it has ended");
+                Poll::Ready(Err((*refusal).into()))
+            }
+            Projection::Waiting { waiting } => waiting.as_mut().poll(cx),
+        }
     }
 }

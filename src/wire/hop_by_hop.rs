@@ -13,6 +13,8 @@ use crate::chathub::credential::X_AUTHORIZATION_KEY;
 
 /// Fields that are always of one connection. `Proxy-Authenticate` and `Proxy-Authorization` go too: they address the
 /// next proxy, which this gateway is.
+///
+/// `Connection` is the first of them.
 static ALWAYS: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -31,12 +33,21 @@ static KEPT: [HeaderName; 7] =
 
 /// Removes the fields that belong to the connection the message came by.
 pub fn remove(fields: &mut HeaderMap) {
-    for name in nominated(fields) {
-        if !KEPT.contains(&name) {
-            fields.remove(name);
+    // One walk finds which there are: most messages have none of them, or `Connection` alone.
+    let mut there = [false; ALWAYS.len()];
+    for name in fields.keys() {
+        if let Some(place) = ALWAYS.iter().position(|always| always == name) {
+            there[place] = true;
         }
     }
-    for name in &ALWAYS {
+    if there[0] {
+        for name in nominated(fields) {
+            if !KEPT.contains(&name) {
+                fields.remove(name);
+            }
+        }
+    }
+    for (name, _) in ALWAYS.iter().zip(there).filter(|(_, is_there)| *is_there) {
         fields.remove(name);
     }
 }
