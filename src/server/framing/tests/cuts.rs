@@ -1,4 +1,4 @@
-//! That the verdict does not depend on how the bytes were cut into reads.
+//! That the verdict depends neither on how the bytes were cut into reads nor on what the connection remembers.
 
 use proptest::prelude::*;
 
@@ -41,6 +41,21 @@ fn a_faulty_head_is_refused_byte_by_byte_for_the_same_reason() {
     }
 }
 
+/// Requests that differ in little, some of them faulty.
+const ALIKE: [&str; 11] = [
+    "GET /a HTTP/1.1\r\nhost: a\r\n\r\n",
+    "GET /b HTTP/1.1\r\nhost: a\r\n\r\n",
+    "GET /a HTTP/1.0\r\nhost: a\r\n\r\n",
+    "\r\nGET /a HTTP/1.1\r\nhost: a\r\n\r\n",
+    "GET /a HTTP/1.1\r\nhost: a\r\nx: y\r\n\r\n",
+    "POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc",
+    "POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nabcd",
+    "POST /a HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    "GET /a HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n",
+    "GET /a HTTP/1.1\r\nx: y\r\n\r\n",
+    "GET /a HTTP/1.1\r\nhost: a\r\n x: y\r\n\r\n",
+];
+
 /// Heads about as long as the bounds, in which something may be wrong.
 fn heads() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
@@ -77,6 +92,31 @@ proptest! {
             if !matches!(at_once.rest, Rest::BodyFault(_)) {
                 prop_assert_eq!(in_pieces.pass, at_once.pass);
             }
+        }
+    }
+
+    #[test]
+    fn the_verdict_does_not_depend_on_what_came_before(
+        requests in prop::collection::vec(prop::sample::select(&ALIKE[..]), 1..12),
+        length in 1usize..60,
+    ) {
+        let mut framing = framing();
+        for request in requests {
+            // What it is, it is on a connection of its own.
+            let alone = inspect(request);
+            let (mut passed, mut rest) = (0, Rest::Keep);
+            for shown in (length..request.len()).step_by(length).chain([request.len()]) {
+                let inspected = framing.inspect(&request.as_bytes()[passed..shown]);
+                (passed, rest) = (passed + inspected.pass, inspected.rest);
+                if rest != Rest::Keep {
+                    break;
+                }
+            }
+            prop_assert_eq!((passed, kind(rest)), (alone.pass, kind(alone.rest)));
+            if rest != Rest::Keep {
+                return Ok(());
+            }
+            prop_assert_eq!(framing.awaiting(), Awaiting::Request);
         }
     }
 }
