@@ -239,16 +239,16 @@ def gateway(program: Path, upstream: str, directory: Path, settings: Mapping[str
     free = "127.0.0.1:0"
     command: list[str | Path] = [program, "--listen", free, "--admin-listen", free, "--upstream", upstream]
     with Program("gateway", command, directory, settings) as running:
-        listen, admin = wait_until("the gateway tells its ports", lambda: _addresses_told(running.err), running)
+        listen, admin = wait_until("the gateway tells its ports", lambda: addresses_told(running.err), running)
         started = Gateway(f"http://{listen}", f"http://{admin}", running)
         wait_until("the gateway is ready", lambda: _is_ready(started.admin), running)
         yield started
 
 
-def _addresses_told(err: Path) -> tuple[str, str] | None:
-    """Reads the two addresses from the log's line `serving`."""
+def addresses_told(err: Path) -> tuple[str, str] | None:
+    """Reads the clients' and the operators' address from the log's line `serving`. Other programs may write between."""
     for line in err.read_text("utf-8").splitlines(keepends=True):
-        if line.endswith("}\n"):
+        if line.startswith("{") and line.endswith("}\n"):
             event = json.loads(line)
             if event.get("message") == "serving":
                 return event["listen"], event["admin"]

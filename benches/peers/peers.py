@@ -126,59 +126,66 @@ def bare(setting: Setting, content: str) -> Iterator[Peer]:
 @contextmanager
 def gateway(setting: Setting, settings: Mapping[str, str]) -> Iterator[Peer]:
     """The gateway with its defaults, metrics and access log: into a file, as a container's log goes."""
-    port, admin = free_port(), free_port()
-    addresses = ["--listen", f"127.0.0.1:{port}", "--admin-listen", f"127.0.0.1:{admin}"]
-    command = [*setting.prefix, RELEASE / "chathub-gateway", *addresses, "--upstream", setting.upstream]
+    free = "127.0.0.1:0"
+    options = ["--listen", free, "--admin-listen", free, "--upstream", setting.upstream]
+    command = [*setting.prefix, RELEASE / "chathub-gateway", *options]
     workers = {"CHATHUB_GATEWAY__SERVER__WORKERS": str(setting.workers)}
     with Program("gateway", _absolute(command), setting.directory, {**workers, **settings}) as program:
-        yield _answering(Peer("gateway", f"http://127.0.0.1:{port}", program))
+        told = wait_until("the gateway tells its ports", lambda: harness.addresses_told(program.err), program)
+        yield _answering(Peer("gateway", f"http://{told[0]}", program))
+
+
+RIVALS: dict[str, tuple[str, list[str]]] = {
+    "nginx": ("nginx.conf", ["nginx", "-c", "@CONFIG@"]),
+    "haproxy": ("haproxy.cfg", ["haproxy", "-f", "@CONFIG@"]),
+    "varnish": (
+        "varnish.vcl",
+        [
+            "varnishd",
+            "-F",
+            "-n",
+            "@DIRECTORY@/work",
+            "-a",
+            "@LISTEN@",
+            "-f",
+            "@CONFIG@",
+            "-s",
+            "malloc,64m",
+            "-T",
+            "none",
+        ],
+    ),
+}
+"""What the others are configured with, and how they are started."""
 
 
 @contextmanager
-def nginx(setting: Setting) -> Iterator[Peer]:
-    """nginx with its cache on a tmpfs."""
-    port = free_port()
-    config = _configure(setting, "nginx.conf", port)
-    with Program("nginx", _absolute([*setting.prefix, "nginx", "-c", config]), setting.directory) as program:
-        yield _answering(Peer("nginx", f"http://127.0.0.1:{port}", program))
+def rival(setting: Setting, name: str) -> Iterator[Peer]:
+    """One of the others. They cannot tell which port they took, so one is chosen for them."""
+    template, command = RIVALS[name]
+    listen, config = f"127.0.0.1:{free_port()}", setting.directory / template
+    words = {**_words(setting), "@LISTEN@": listen, "@CONFIG@": str(config)}
+    config.write_text(_filled((HERE / template).read_text("utf-8"), words), "utf-8")
+    filled = [_filled(word, words) for word in command]
+    with Program(name, _absolute([*setting.prefix, *filled]), setting.directory) as program:
+        yield _answering(Peer(name, f"http://{listen}", program))
 
 
-@contextmanager
-def haproxy(setting: Setting) -> Iterator[Peer]:
-    """HAProxy with its cache."""
-    port = free_port()
-    config = _configure(setting, "haproxy.cfg", port)
-    with Program("haproxy", _absolute([*setting.prefix, "haproxy", "-f", config]), setting.directory) as program:
-        yield _answering(Peer("haproxy", f"http://127.0.0.1:{port}", program))
-
-
-@contextmanager
-def varnish(setting: Setting) -> Iterator[Peer]:
-    """Varnish with its storage in memory."""
-    port = free_port()
-    config = _configure(setting, "varnish.vcl", port)
-    work = setting.directory / "varnish.work"
-    options = ["-F", "-n", work, "-a", f"127.0.0.1:{port}", "-f", config, "-s", "malloc,64m", "-T", "none"]
-    with Program("varnish", _absolute([*setting.prefix, "varnishd", *options]), setting.directory) as program:
-        yield _answering(Peer("varnish", f"http://127.0.0.1:{port}", program))
-
-
-def _configure(setting: Setting, template: str, port: int) -> Path:
-    host, _, upstream_port = setting.upstream.removeprefix("http://").partition(":")
-    words = {
+def _words(setting: Setting) -> dict[str, str]:
+    host, _, port = setting.upstream.removeprefix("http://").partition(":")
+    return {
         "@DIRECTORY@": str(setting.directory),
         "@WORKERS@": str(setting.workers),
-        "@LISTEN@": f"127.0.0.1:{port}",
-        "@UPSTREAM@": f"{host}:{upstream_port}",
+        "@UPSTREAM@": f"{host}:{port}",
         "@UPSTREAM_HOST@": host,
-        "@UPSTREAM_PORT@": upstream_port,
+        "@UPSTREAM_PORT@": port,
     }
-    text = (HERE / template).read_text("utf-8")
+
+
+def _filled(text: str, words: Mapping[str, str]) -> str:
     for word, value in words.items():
         text = text.replace(word, value)
-    config = setting.directory / template
-    config.write_text(text, "utf-8")
-    return config
+    return text
 
 
 def _answering(peer: Peer) -> Peer:

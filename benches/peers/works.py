@@ -107,9 +107,7 @@ def measure(work: Work, rounds: int, seconds: int) -> Result:
         running = [
             stack.enter_context(peers.bare(setting, "" if work.is_passed else work.content)),
             stack.enter_context(peers.gateway(setting, peers.UNPACED if work.is_passed else {})),
-            stack.enter_context(peers.nginx(setting)),
-            stack.enter_context(peers.haproxy(setting)),
-            stack.enter_context(peers.varnish(setting)),
+            *(stack.enter_context(peers.rival(setting, name)) for name in peers.RIVALS),
         ]
         driver = Driver(work, upstream, others)
         for peer in running:

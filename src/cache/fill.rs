@@ -67,7 +67,7 @@ where
 {
     type Response = Response;
     type Error = Error;
-    type Future = Either<Watched<S::Future>, BoxFuture<'static, Result<Response, Error>>>;
+    type Future = Either<Passing<S::Future>, BoxFuture<'static, Result<Response, Error>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(cx)
@@ -76,7 +76,7 @@ where
     fn call(&mut self, mut request: RoutedRequest) -> Self::Future {
         let Some(fetch) = request.head.extensions.remove::<Fetch>() else {
             let (identity, store) = (request.identity, Arc::clone(&self.settings.store));
-            return Either::Left(Watched { inner: self.inner.call(request), identity, store });
+            return Either::Left(Passing { inner: self.inner.call(request), identity, store });
         };
         let clone = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, clone);
@@ -85,8 +85,8 @@ where
 }
 
 pin_project_lite::pin_project! {
-    /// The answer to a request whose answer is not stored.
-    pub struct Watched<F> {
+    /// The answer that passes unstored.
+    pub struct Passing<F> {
         #[pin]
         inner: F,
         identity: Identity,
@@ -94,7 +94,7 @@ pin_project_lite::pin_project! {
     }
 }
 
-impl<F: Future<Output = Result<Response, Error>>> Future for Watched<F> {
+impl<F: Future<Output = Result<Response, Error>>> Future for Passing<F> {
     type Output = Result<Response, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
