@@ -10,4 +10,5 @@ pub mod flight;
 pub mod layer;
 pub mod service;
 
+pub use flight::Flights;
 pub use layer::CollapseLayer;

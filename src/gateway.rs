@@ -7,22 +7,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::admin::{self, Access, Admin};
 use crate::cache::{CacheLayer, FillLayer, Lifetimes, Refresh};
 use crate::chathub::credential::DigestKey;
 use crate::clock::Clock;
-use crate::collapse::CollapseLayer;
+use crate::collapse::{CollapseLayer, Flights};
 use crate::config::{self, Config, Credentials, Problems};
 use crate::edge::{AccessLogLayer, AdmissionLayer, RescueLayer};
-use crate::invalidation::{InspectionLayer, InvalidationLayer, WritesInFlight};
+use crate::invalidation::{InspectionLayer, InvalidationLayer};
 use crate::server::connection;
 use crate::server::framing::Limits;
-use crate::server::listener::{self, Listener};
+use crate::server::listener::{self, Listener, Places};
 use crate::server::shutdown::{Phase, Phases};
+use crate::server::workers::{self, Workers};
 use crate::stack::{self, CoreParts, EdgeParts, Stack};
 use crate::store::Store;
+use crate::tally::Tally;
 use crate::telemetry::access::{AccessLog, Writer};
 use crate::telemetry::metrics::Metrics;
 use crate::throttle::pacer::Terms;
@@ -44,6 +47,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// A thread that serves could not be started.
+    #[error("start the threads that serve (server.workers)")]
+    Workers(#[source] io::Error),
     /// The system has no random numbers to give.
     #[error("draw a random key")]
     Random(#[source] getrandom::Error),
@@ -82,7 +88,9 @@ pub enum Ended {
 #[derive(Debug)]
 pub struct Gateway {
     config: Config,
-    listener: TcpListener,
+    workers: Workers,
+    /// One for each worker.
+    listeners: Vec<TcpListener>,
     admin_listener: TcpListener,
     metrics: Metrics,
     clock: Clock,
@@ -93,19 +101,23 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Binds both listeners. The access log goes to `log` if the settings want one.
+    /// Starts the workers and binds both listeners. The access log goes to `log` if the settings want one.
     ///
-    /// To be called within a tokio runtime.
+    /// To be called within a tokio runtime, which is the first worker.
     ///
     /// # Errors
     ///
     /// [`StartError`], and nothing stays bound.
     pub fn bind(config: Config, log: impl io::Write + Send + 'static) -> Result<Self, StartError> {
         let credentials = Credentials::of_settings(&config).map_err(StartError::Credentials)?;
-        let listener = bind("server.listen", config.server.listen)?;
-        let admin_listener = bind("admin.listen", config.admin.listen)?;
+        let workers = config.server.workers.unwrap_or_else(workers::default_count);
+        let workers = Workers::start(workers).map_err(StartError::Workers)?;
+        let runtimes: Vec<_> = workers.handles().collect();
+        let listeners = bind("server.listen", config.server.listen, &runtimes)?;
+        let mut admin_listeners = bind("admin.listen", config.admin.listen, &runtimes[..1])?;
         let clock = Clock::start();
         let metrics = Metrics::new(prometheus::Registry::new());
+        metrics.connections.workers.set(i64::try_from(workers.count()).unwrap_or(i64::MAX));
         metrics.store.capacity.set(i64::try_from(config.cache.capacity).unwrap_or(i64::MAX));
         let access_log = match config.log.access {
             true => Some(AccessLog::start(log, config.log.access_buffer, metrics.access_log.clone())),
@@ -119,8 +131,9 @@ impl Gateway {
             digests,
             credentials: Arc::new(credentials),
             config,
-            listener,
-            admin_listener,
+            workers,
+            listeners,
+            admin_listener: admin_listeners.remove(0),
             metrics,
             clock,
         })
@@ -129,7 +142,7 @@ impl Gateway {
     /// Returns where clients connect.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        local(&self.listener)
+        local(&self.listeners[0])
     }
 
     /// Returns where operators connect.
@@ -138,19 +151,33 @@ impl Gateway {
         local(&self.admin_listener)
     }
 
+    /// Returns how many threads serve.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.workers.count()
+    }
+
     /// Serves until `stop` resolves, then drains: readiness falls; after `server.drain_delay` nobody is accepted any
     /// more; connections and writes in flight end; what is left at `server.drain_deadline` is cut.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Ended {
         let phases = Phases::new();
         let store = Arc::new(self.store());
-        let writes = WritesInFlight::new();
-        let stack = self.stack(&store, &writes);
-        let admin = Admin { metrics: self.metrics.clone(), store, phases: phases.watch(), access: self.access };
-        let admin = tokio::spawn(admin::serve(self.admin_listener, Arc::new(admin)));
+        let under_way = UnderWay::default();
+        let stacks = self.stacks(&store, &under_way.writes);
         let server = &self.config.server;
-        let listener = Listener::new(self.listener, server.max_connections, self.metrics.connections.clone());
-        let serving = Serving { limits: limits(server), metrics: self.metrics, phases: phases.clone() };
-        let accepting = tokio::spawn(serving.run(listener, stack));
+        let serving = Serving {
+            limits: limits(server),
+            places: Places::new(server.max_connections),
+            metrics: self.metrics.clone(),
+            phases: phases.clone(),
+            connections: under_way.connections.clone(),
+        };
+        let admin = Admin { metrics: self.metrics, store, phases: phases.watch(), access: self.access };
+        let admin = tokio::spawn(admin::serve(self.admin_listener, Arc::new(admin)));
+        let mut accepting = JoinSet::new();
+        for ((worker, listener), stack) in self.workers.handles().zip(self.listeners).zip(stacks) {
+            accepting.spawn_on(serving.clone().run(listener, stack), worker);
+        }
 
         stop.await;
         tracing::info!(delay = ?server.drain_delay, "stopping: no longer ready");
@@ -158,7 +185,10 @@ impl Gateway {
         tokio::time::sleep(server.drain_delay).await;
         tracing::info!(deadline = ?server.drain_deadline, "draining: no longer accepting");
         phases.enter(Phase::Draining);
-        let ended = drain(&phases, accepting, writes, server.drain_deadline.saturating_sub(server.drain_delay)).await;
+        while accepting.join_next().await.is_some() {}
+        let ended = under_way.drain(server.drain_deadline.saturating_sub(server.drain_delay)).await;
+        phases.enter(Phase::Closed);
+        under_way.connections.ended().await;
         admin.abort();
         ended
     }
@@ -168,8 +198,9 @@ impl Gateway {
         Store::new(cache.capacity, cache.operators_ttl.max(cache.organizations_ttl), &self.metrics.store)
     }
 
-    fn stack(&self, store: &Arc<Store>, writes: &WritesInFlight) -> impl Stack + use<> {
-        let core = stack::core(self.core(store, writes), self.upstream());
+    /// Returns the stack of each worker. They share all but their connections to the upstream.
+    fn stacks(&self, store: &Arc<Store>, writes: &Tally) -> Vec<impl Stack + use<>> {
+        let core = self.core(store, writes);
         let log = self.access_log.as_ref().map(|(log, _)| log.clone());
         let edge = EdgeParts {
             access_log: AccessLogLayer::new(log, self.metrics.requests.clone(), self.clock),
@@ -177,10 +208,11 @@ impl Gateway {
             admission: AdmissionLayer::new(self.config.server.max_body as u64),
             digests: self.digests.clone(),
         };
-        stack::edge(edge, core)
+        let stack = |upstream| stack::edge(edge.clone(), stack::core(core.clone(), upstream));
+        self.upstreams().map(stack).collect()
     }
 
-    fn core(&self, store: &Arc<Store>, writes: &WritesInFlight) -> CoreParts {
+    fn core(&self, store: &Arc<Store>, writes: &Tally) -> CoreParts {
         let cache = &self.config.cache;
         let lifetimes = Lifetimes { operators: cache.operators_ttl, organizations: cache.organizations_ttl };
         CoreParts {
@@ -191,6 +223,7 @@ impl Gateway {
                 clock: self.clock,
             },
             collapse: CollapseLayer {
+                flights: Arc::new(Flights::default()),
                 store: Arc::clone(store),
                 timeout: cache.collapse_timeout,
                 clock: self.clock,
@@ -235,69 +268,74 @@ impl Gateway {
         }
     }
 
-    fn upstream(&self) -> Upstream {
-        let settings = &self.config.upstream;
-        Upstream::new(upstream::Parts {
-            client: Client::new(&upstream::client::Settings {
-                url: settings.url.clone(),
-                connect_timeout: settings.connect_timeout,
-                pool_idle_timeout: settings.pool_idle_timeout,
-                pool_max_idle: settings.pool_max_idle,
-            }),
-            head_timeout: settings.head_timeout,
-            idle_timeout: settings.idle_timeout,
-            clock: self.clock,
-            metrics: self.metrics.upstream.clone(),
+    /// Returns the way to the upstream of each worker.
+    fn upstreams(&self) -> impl Iterator<Item = Upstream> {
+        let (settings, workers) = (&self.config.upstream, self.workers.count());
+        let trust = upstream::connector::trust();
+        (0..workers).map(move |_| {
+            Upstream::new(upstream::Parts {
+                client: Client::new(&upstream::client::Settings {
+                    url: settings.url.clone(),
+                    connect_timeout: settings.connect_timeout,
+                    pool_idle_timeout: settings.pool_idle_timeout,
+                    pool_max_idle: settings.pool_max_idle.div_ceil(workers),
+                    trust: trust.clone(),
+                }),
+                head_timeout: settings.head_timeout,
+                idle_timeout: settings.idle_timeout,
+                clock: self.clock,
+                metrics: self.metrics.upstream.clone(),
+            })
         })
     }
 }
 
 /// What every connection is served with.
+#[derive(Clone)]
 struct Serving {
     limits: Limits,
+    places: Places,
     metrics: Metrics,
     phases: Phases,
+    connections: Tally,
 }
 
 impl Serving {
-    /// Accepts until the gateway drains, and returns the connections that are left.
-    async fn run(self, listener: Listener, stack: impl Stack) -> JoinSet<()> {
-        let connections = std::sync::Mutex::new(JoinSet::new());
+    /// Accepts until the gateway drains, and serves each connection in a task that this does not wait for.
+    async fn run(self, listener: TcpListener, stack: impl Stack) {
+        let listener = Listener::new(listener, self.places, self.metrics.connections.clone());
         let serve = |stream, peer: SocketAddr, place| {
             let (stack, limits, phases) = (stack.clone(), self.limits, self.phases.watch());
-            let opened = self.metrics.connections.opened();
-            let mut connections = connections.lock().expect("nothing panics while it is held");
-            // Those that have ended are forgotten as others come.
-            while connections.try_join_next().is_some() {}
-            connections.spawn(async move {
+            let open = (self.metrics.connections.opened(), self.connections.begin(), place);
+            tokio::spawn(async move {
                 connection::serve(stream, peer.ip(), stack, &limits, phases).await;
-                drop((opened, place));
+                drop(open);
             });
         };
         listener.run(self.phases.watch(), serve).await;
-        connections.into_inner().expect("nothing panics while it is held")
     }
 }
 
-/// Waits for the connections and then for the writes whose clients have left, until the deadline.
-async fn drain(
-    phases: &Phases,
-    accepting: tokio::task::JoinHandle<JoinSet<()>>,
-    writes: WritesInFlight,
-    deadline: Duration,
-) -> Ended {
-    let mut connections = accepting.await.unwrap_or_default();
-    let all_ended = async {
-        while connections.join_next().await.is_some() {}
-        writes.ended().await;
-    };
-    let ended = match tokio::time::timeout(deadline, all_ended).await {
-        Ok(()) => Ended::Drained,
-        Err(_) => Ended::Cut { connections: connections.len(), writes: writes.count() },
-    };
-    phases.enter(Phase::Closed);
-    connections.shutdown().await;
-    ended
+/// What a gateway that stops waits for.
+#[derive(Debug, Default)]
+struct UnderWay {
+    connections: Tally,
+    /// Those too whose clients have left.
+    writes: Tally,
+}
+
+impl UnderWay {
+    /// Waits for all of it, until the deadline. Call it when nobody is accepted any more.
+    async fn drain(&self, deadline: Duration) -> Ended {
+        let all_ended = async {
+            self.connections.ended().await;
+            self.writes.ended().await;
+        };
+        match tokio::time::timeout(deadline, all_ended).await {
+            Ok(()) => Ended::Drained,
+            Err(_) => Ended::Cut { connections: self.connections.count(), writes: self.writes.count() },
+        }
+    }
 }
 
 fn read_secret(path: &Path) -> Result<Vec<u8>, StartError> {
@@ -308,8 +346,8 @@ fn read_secret(path: &Path) -> Result<Vec<u8>, StartError> {
     secret.map_err(|source| StartError::Secret { path: path.to_owned(), source })
 }
 
-fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    listener::bind(address).map_err(|source| StartError::Bind { setting, address, source })
+fn bind(setting: &'static str, address: SocketAddr, runtimes: &[&Handle]) -> Result<Vec<TcpListener>, StartError> {
+    listener::bind(address, runtimes).map_err(|source| StartError::Bind { setting, address, source })
 }
 
 fn local(listener: &TcpListener) -> SocketAddr {

@@ -24,7 +24,7 @@
 //! | [`store`] | stored responses and the fence between reads and writes |
 //! | [`admin`] | the operators' listener |
 //! | [`telemetry`] | metrics, access log, log |
-//! | [`error`], [`clock`] | every reason for an answer of our own; the one source of time |
+//! | [`error`], [`clock`], [`tally`] | every reason for an answer of our own; the one source of time; what is under way |
 //!
 //! # Glossary
 //!
@@ -52,6 +52,7 @@ pub mod invalidation;
 pub mod server;
 pub mod stack;
 pub mod store;
+pub mod tally;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;

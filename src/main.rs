@@ -35,11 +35,8 @@ fn main() -> ExitCode {
 fn run(config: Config) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let level = config.log.level.as_str().parse().expect("the levels have tracing's names");
     telemetry::logging::start(level, config.log.format == Format::Json);
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if let Some(workers) = config.server.workers {
-        runtime.worker_threads(workers.get());
-    }
-    let runtime = runtime.enable_all().build()?;
+    // The first of the workers; the gateway starts the others.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(serve(config));
     // Not waited for: a name that is being looked up cannot be stopped.
     runtime.shutdown_background();
@@ -50,8 +47,8 @@ async fn serve(config: Config) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let upstream = config.upstream.url.clone();
     let gateway = Gateway::bind(config, std::io::stdout())?;
     let mut signals = Signals::new()?;
-    let (listen, admin) = (gateway.address(), gateway.admin_address());
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, %admin, %upstream, "serving");
+    let (listen, admin, workers) = (gateway.address(), gateway.admin_address(), gateway.workers());
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, %admin, %upstream, workers, "serving");
     let (ask, asked) = oneshot::channel();
     let insisted = async {
         signals.next().await;

@@ -7,11 +7,12 @@ use std::time::Duration;
 use chathub_gateway::cache::{CacheLayer, FillLayer, Lifetimes, Refresh};
 use chathub_gateway::chathub::credential::DigestKey;
 use chathub_gateway::clock::Clock;
-use chathub_gateway::collapse::CollapseLayer;
+use chathub_gateway::collapse::{CollapseLayer, Flights};
 use chathub_gateway::config::Mode;
-use chathub_gateway::invalidation::{InspectionLayer, InvalidationLayer, WritesInFlight};
+use chathub_gateway::invalidation::{InspectionLayer, InvalidationLayer};
 use chathub_gateway::stack::CoreParts;
 use chathub_gateway::store::Store;
+use chathub_gateway::tally::Tally;
 use chathub_gateway::telemetry::metrics::Metrics;
 use chathub_gateway::throttle::pacer::Terms;
 use chathub_gateway::throttle::{Class, FeedbackLayer, Limiter, Quota, ThrottleLayer};
@@ -42,6 +43,7 @@ pub(crate) fn core(clock: Clock, metrics: &Metrics, digests: DigestKey, mode: Mo
             clock,
         },
         collapse: CollapseLayer {
+            flights: Arc::new(Flights::default()),
             store: Arc::clone(&store),
             timeout: minute,
             clock,
@@ -55,7 +57,7 @@ pub(crate) fn core(clock: Clock, metrics: &Metrics, digests: DigestKey, mode: Mo
             store,
             quarantine: minute,
             metrics: metrics.invalidation.clone(),
-            writes: WritesInFlight::new(),
+            writes: Tally::new(),
         },
         feedback: FeedbackLayer { clock },
     }

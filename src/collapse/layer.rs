@@ -11,9 +11,11 @@ use crate::clock::Clock;
 use crate::store::Store;
 use crate::telemetry::metrics::CollapseMetrics;
 
-/// Puts a [`Collapse`] in front of a service.
+/// Puts a [`Collapse`] in front of a service. Those of one layer and its clones share their fetches.
 #[derive(Debug, Clone)]
 pub struct CollapseLayer {
+    /// The running fetches.
+    pub flights: Arc<Flights>,
     /// Gives new tickets to those who must fetch after all.
     pub store: Arc<Store>,
     /// How long a request waits for fetches that others run before it fetches for itself.
@@ -28,6 +30,6 @@ impl<S> Layer<S> for CollapseLayer {
     type Service = Collapse<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Collapse { inner, flights: Arc::new(Flights::default()), settings: self.clone() }
+        Collapse { inner, settings: self.clone() }
     }
 }

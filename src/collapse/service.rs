@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tower::util::Oneshot;
 use tower::{Service, ServiceExt};
 
-use super::flight::{Arrival, Flights, Flying, Passenger, Seat};
+use super::flight::{Arrival, Flying, Passenger, Seat};
 use super::layer::CollapseLayer;
 use crate::chathub::RoutedRequest;
 use crate::clock::Clock;
@@ -27,7 +27,6 @@ const MOST_ELECTIONS: usize = 3;
 #[derive(Debug, Clone)]
 pub struct Collapse<S> {
     pub(super) inner: S,
-    pub(super) flights: Arc<Flights>,
     pub(super) settings: CollapseLayer,
 }
 
@@ -59,7 +58,7 @@ where
 
 impl<S> Collapse<S> {
     fn board(&self, fetch: &Fetch, in_vain: Option<&Passenger>) -> Seat {
-        let seat = self.flights.board(fetch, in_vain);
+        let seat = self.settings.flights.board(fetch, in_vain);
         match seat {
             Seat::Leader(..) => self.settings.metrics.flights.inc(),
             Seat::Follower(_) => self.settings.metrics.followers.inc(),
@@ -109,7 +108,7 @@ impl<S> Collapse<S> {
         let mut result = self.inner.oneshot(request).await;
         let brought = brought(&mut result);
         if is_list(&result) {
-            self.flights.answered(&key, brought.as_ref());
+            self.settings.flights.answered(&key, brought.as_ref());
         }
         result
     }

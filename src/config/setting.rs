@@ -133,7 +133,7 @@ const BURST_ABOUT: &str = "Requests at once after a rest";
 /// The table, in the order in which it is printed.
 pub(super) static SETTINGS: &[Setting] = settings! {
     server.listen: Kind::Address, "Address on which clients are served; port 0 takes any free one";
-    server.workers: Kind::Number(1..=1024), "Threads that serve requests; absent: one for each core", example "2";
+    server.workers: Kind::Number(1..=1024), "Threads that serve requests; absent: one for each core that the process may use", example "2";
     server.max_connections: Kind::Number(1..=1_000_000), "Connections open at once; more wait";
     server.max_head: Kind::Size(KIB..=MIB), "Size of a request's line and fields";
     server.max_fields: Kind::Number(1..=1000), "Number of a request's fields";

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tower::Layer;
 
-use super::WritesInFlight;
 use super::service::Invalidation;
 use crate::store::Store;
+use crate::tally::Tally;
 use crate::telemetry::metrics::InvalidationMetrics;
 
 /// Puts an [`Invalidation`] in front of a service.
@@ -20,7 +20,7 @@ pub struct InvalidationLayer {
     /// Where it is counted.
     pub metrics: InvalidationMetrics,
     /// What a gateway that stops waits for.
-    pub writes: WritesInFlight,
+    pub writes: Tally,
 }
 
 impl<S> Layer<S> for InvalidationLayer {

@@ -9,12 +9,12 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tower::{Service, ServiceExt};
 
-use super::WriteUnderWay;
 use super::layer::InvalidationLayer;
 use super::outcome::Outcome;
 use crate::chathub::{Groups, RoutedRequest};
 use crate::error::{Cause, Error};
 use crate::store::fence::Write;
+use crate::tally::UnderWay;
 use crate::telemetry::metrics::{InFlight, InvalidationMetrics, Scope};
 use crate::wire::Response;
 
@@ -92,7 +92,7 @@ impl InvalidationLayer {
 /// A write that has begun. If this is dropped before it is told how the write ended, the outcome is unknown.
 struct Pending {
     write: Option<Write>,
-    in_flight: Option<(WriteUnderWay, InFlight)>,
+    in_flight: Option<(UnderWay, InFlight)>,
     quarantine: std::time::Duration,
     metrics: InvalidationMetrics,
 }

@@ -1,7 +1,11 @@
 //! Accepts connections within bounds.
 //!
-//! When all connections are taken, accepting pauses and new ones wait in the system's queue. When accepting fails for
-//! want of file descriptors, it pauses too: an accept that fails at once would otherwise spin.
+//! Each worker has a listener of its own on the same address (`SO_REUSEPORT`), and the kernel deals the connections out;
+//! the bound is that of all of them together.
+//!
+//! When all places are taken, accepting pauses: one connection of each listener waits for a place, the next ones wait in
+//! the system's queue. When accepting fails for want of file descriptors, it pauses too: an accept that fails at once
+//! would otherwise spin.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,6 +14,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::shutdown::{Phase, PhaseWatch};
@@ -20,31 +25,68 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Connections that may wait in the system's queue.
 const BACKLOG: u32 = 1024;
 
-/// Binds an address.
+/// Binds an address once in each runtime, such that the listeners share it.
 ///
 /// # Errors
 ///
 /// The system's error, as when the port is taken.
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub fn bind(mut address: SocketAddr, runtimes: &[&Handle]) -> io::Result<Vec<TcpListener>> {
+    let is_shared = runtimes.len() > 1;
+    if is_shared {
+        // What may be shared among us may be shared with a gateway that runs already, and nobody would be told.
+        socket(address, false)?;
+    }
+    let mut listeners = Vec::with_capacity(runtimes.len());
+    for runtime in runtimes {
+        let _within = runtime.enter();
+        let listener = socket(address, is_shared)?.listen(BACKLOG)?;
+        address = listener.local_addr()?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+fn socket(address: SocketAddr, is_shared: bool) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
+    #[cfg(unix)]
+    socket.set_reuseport(is_shared)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    Ok(socket)
+}
+
+/// The places for connections: how many may be open at once. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Places(Arc<Semaphore>);
+
+impl Places {
+    /// At most `most` connections are open at once.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self(Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))))
+    }
+
+    fn take_free(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0).try_acquire_owned().ok()
+    }
+
+    async fn take(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.0).acquire_owned().await.expect("this semaphore is never closed")
+    }
 }
 
 /// A listener with a bound on its open connections.
 #[derive(Debug)]
 pub struct Listener {
     inner: TcpListener,
-    places: Arc<Semaphore>,
+    places: Places,
     metrics: ConnectionMetrics,
 }
 
 impl Listener {
-    /// Accepts at most `max_connections` at a time.
+    /// Accepts while there are places.
     #[must_use]
-    pub fn new(inner: TcpListener, max_connections: usize, metrics: ConnectionMetrics) -> Self {
-        let places = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+    pub const fn new(inner: TcpListener, places: Places, metrics: ConnectionMetrics) -> Self {
         Self { inner, places, metrics }
     }
 
@@ -55,7 +97,7 @@ impl Listener {
             () = phases.reached(Phase::Draining) => {}
             () = self.accept_all(&serve) => {}
         }
-        while let Ok(place) = Arc::clone(&self.places).try_acquire_owned()
+        while let Some(place) = self.places.take_free()
             && let Some(Ok((stream, peer))) = self.inner.accept().now_or_never()
         {
             serve(stream, peer, place);
@@ -64,12 +106,12 @@ impl Listener {
 
     async fn accept_all(&self, serve: &impl Fn(TcpStream, SocketAddr, OwnedSemaphorePermit)) {
         loop {
-            let place = self.place().await;
             match self.inner.accept().await {
                 Ok((stream, peer)) => {
                     // Without it a small answer may wait for the client's acknowledgement.
                     let _ = stream.set_nodelay(true);
-                    serve(stream, peer, place);
+                    // Not before: a listener that has a place and nobody to give it to would keep it from the others.
+                    serve(stream, peer, self.place().await);
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
@@ -82,11 +124,11 @@ impl Listener {
     }
 
     async fn place(&self) -> OwnedSemaphorePermit {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+        if let Some(place) = self.places.take_free() {
             return place;
         }
         self.metrics.full.inc();
-        Arc::clone(&self.places).acquire_owned().await.expect("this semaphore is never closed")
+        self.places.take().await
     }
 }
 

@@ -6,8 +6,9 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Uri};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
 
-use super::connector::{self, Protocols, TimedConnector};
+use super::connector::{Protocols, TimedConnector};
 use crate::wire::Body;
 
 /// All requests share one HTTP/2 connection. Without pings, one that has silently died would fail them until the
@@ -27,6 +28,8 @@ pub struct Settings {
     pub pool_idle_timeout: Duration,
     /// How many unused connections are kept.
     pub pool_max_idle: usize,
+    /// Whom TLS trusts.
+    pub trust: ClientConfig,
 }
 
 type Pool = legacy::Client<TimedConnector, Body>;
@@ -55,8 +58,9 @@ impl Client {
         let authority = parts.authority.expect("upstream.url has a host: checked by Config");
         let scheme = parts.scheme.expect("upstream.url has a scheme: checked by Config");
         let host = host(&scheme, &authority);
-        let tls = connector::trust();
-        let pool = |protocols| pool(settings, TimedConnector::new(settings.connect_timeout, tls.clone(), protocols));
+        let pool = |protocols| {
+            pool(settings, TimedConnector::new(settings.connect_timeout, settings.trust.clone(), protocols))
+        };
         Self { pool: pool(Protocols::All), apart: pool(Protocols::Http1), scheme, authority, host }
     }
 
@@ -109,6 +113,7 @@ fn host(scheme: &Scheme, authority: &Authority) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::connector;
 
     fn client(url: &'static str) -> Client {
         Client::new(&Settings {
@@ -116,6 +121,7 @@ mod tests {
             connect_timeout: Duration::from_secs(1),
             pool_idle_timeout: Duration::from_secs(1),
             pool_max_idle: 1,
+            trust: connector::trust(),
         })
     }
 

@@ -22,3 +22,4 @@ mod shutdown;
 #[path = "../support/mod.rs"]
 mod support;
 mod throttling;
+mod workers;

@@ -26,7 +26,7 @@ fn members(line: &Value) -> BTreeSet<&str> {
 #[tokio::test]
 async fn every_documented_metric_is_there_from_the_start_and_says_zero() {
     let chathub = Emulator::start().await;
-    let gateway = Gateway::before(&chathub).start().await;
+    let gateway = Gateway::before(&chathub).set("server.workers = 3").start().await;
 
     let metrics = gateway.metrics().await;
 
@@ -38,6 +38,7 @@ async fn every_documented_metric_is_there_from_the_start_and_says_zero() {
     for (series, value) in metrics.own() {
         let expected = match series.trim_start_matches("chathub_gateway_") {
             "cache_capacity_bytes" => f64::from(64 << 20),
+            "workers" => 3.0,
             build if build.starts_with("build_info") => 1.0,
             share if share.starts_with("throttle_rate_share") => 1.0,
             _ => 0.0,

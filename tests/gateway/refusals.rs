@@ -283,9 +283,10 @@ async fn connections_beyond_the_limit_wait_for_a_place() {
     let gate = chathub.stall(Endpoint::ListOrganizations);
     let token = chathub.company_token("acme");
     let ask = GOOD.replace("\r\n\r\n", &format!("\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n"));
-    let (mut first, mut second) = (gateway.connect().await, gateway.connect().await);
+    let mut first = gateway.connect().await;
     first.send(&ask).await;
     soon(gate.reached(1)).await;
+    let mut second = gateway.connect().await;
     second.send(&ask).await;
     gateway.reaches("connections_full_total", 1.0).await;
     assert_eq!(gateway.metrics().await.value("connections"), 1.0);

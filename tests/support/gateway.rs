@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chathub_gateway::config::{Arguments, load};
-use chathub_gateway::gateway::Ended;
+use chathub_gateway::gateway::{Ended, StartError};
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -23,6 +23,7 @@ use super::{eventually, soon};
 /// A gateway that is about to start.
 #[derive(Debug)]
 pub(crate) struct Builder {
+    listen: SocketAddr,
     settings: String,
 }
 
@@ -56,8 +57,8 @@ impl Gateway {
 
     /// A gateway before any upstream, with the default settings.
     pub(crate) fn before_url(url: &str) -> Builder {
-        let listeners = "server.listen = '127.0.0.1:0'\nadmin.listen = '127.0.0.1:0'";
-        Builder { settings: format!("{listeners}\nupstream.url = '{url}'\n") }
+        let settings = format!("admin.listen = '127.0.0.1:0'\nupstream.url = '{url}'\n");
+        Builder { listen: SocketAddr::from(([127, 0, 0, 1], 0)), settings }
     }
 
     /// Where clients connect.
@@ -144,20 +145,35 @@ impl Builder {
         self
     }
 
+    /// Names the address for clients. Otherwise it is any free port.
+    pub(crate) fn listen(self, listen: SocketAddr) -> Self {
+        Self { listen, ..self }
+    }
+
     /// Starts the gateway.
     ///
     /// # Panics
     ///
-    /// If the settings are wrong.
+    /// If the settings are wrong, or the address is taken.
     pub(crate) async fn start(self) -> Gateway {
-        let arguments = Arguments { config: Some("test.toml".into()), ..Arguments::default() };
-        let config = load(&arguments, [], |_| Ok(self.settings)).unwrap_or_else(|problems| panic!("{problems}"));
         let log = Log { text: Arc::new(watch::Sender::new(String::new())) };
-        let gateway = chathub_gateway::Gateway::bind(config, log.clone()).expect("a port on loopback can be bound");
+        let gateway = self.bind(log.clone()).expect("a free port on loopback can be bound");
         let (address, admin_address) = (gateway.address(), gateway.admin_address());
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(gateway.run(async { drop(stopped.await) }));
         Gateway { address, admin_address, log, stop, running }
+    }
+
+    /// Binds the gateway's addresses, and does no more.
+    pub(crate) fn try_bind(self) -> Result<(), StartError> {
+        self.bind(io::sink()).map(drop)
+    }
+
+    fn bind(self, log: impl io::Write + Send + 'static) -> Result<chathub_gateway::Gateway, StartError> {
+        let arguments = Arguments { config: Some("test.toml".into()), ..Arguments::default() };
+        let text = format!("server.listen = '{}'\n{}", self.listen, self.settings);
+        let config = load(&arguments, [], |_| Ok(text)).unwrap_or_else(|problems| panic!("{problems}"));
+        chathub_gateway::Gateway::bind(config, log)
     }
 }
 

@@ -6,7 +6,7 @@ use tower_test::mock::{self, Mock, SendResponse};
 
 use super::*;
 use crate::chathub::{Groups, Identity};
-use crate::collapse::CollapseLayer;
+use crate::collapse::{CollapseLayer, Flights};
 use crate::store::{CacheKey, Store};
 use crate::telemetry::metrics::CollapseMetrics;
 use crate::testing;
@@ -32,8 +32,13 @@ fn fixture() -> Fixture {
     let store = Arc::new(Store::new(1 << 20, Duration::from_secs(60), &metrics.store));
     let metrics = metrics.collapse;
     let inner: MapErr = tower::util::MapErr::new(mock, |_| Cause::Internal.into());
-    let layer =
-        CollapseLayer { store: Arc::clone(&store), timeout: TIMEOUT, clock: Clock::start(), metrics: metrics.clone() };
+    let layer = CollapseLayer {
+        flights: Arc::new(Flights::default()),
+        store: Arc::clone(&store),
+        timeout: TIMEOUT,
+        clock: Clock::start(),
+        metrics: metrics.clone(),
+    };
     Fixture { collapse: layer.layer(inner), below, store, metrics }
 }
 
@@ -138,7 +143,7 @@ async fn when_all_have_left_the_fetch_ends() {
     let unanswered = fixture.next().await;
     only.abort();
     assert!(only.await.is_err());
-    assert_eq!(fixture.collapse.flights.count(), 0);
+    assert_eq!(fixture.collapse.settings.flights.count(), 0);
     let next = fixture.ask();
     fixture.next().await.send_response(testing::list("[]"));
     assert!(next.await.unwrap().is_ok(), "nobody waits for the ended fetch");

@@ -8,9 +8,9 @@ use tower_test::mock::{self, Mock};
 
 use super::*;
 use crate::chathub::List;
-use crate::invalidation::WritesInFlight;
 use crate::invalidation::inspect::{Inspection, InspectionLayer};
 use crate::store::{CacheKey, Refusal, Store};
+use crate::tally::Tally;
 use crate::telemetry::metrics::Metrics;
 use crate::testing::{self, entry, is_current, key, store_list};
 use crate::upstream::UpstreamError;
@@ -24,7 +24,7 @@ struct Fixture {
     invalidation: Inspection<Invalidation<Below>>,
     below: mock::Handle<RoutedRequest, Response>,
     store: Arc<Store>,
-    writes: WritesInFlight,
+    writes: Tally,
     layer: InvalidationLayer,
     metrics: Metrics,
 }
@@ -36,7 +36,7 @@ fn fixture() -> Fixture {
     below.allow(1);
     let metrics = testing::metrics();
     let store = Arc::new(Store::new(1 << 20, Duration::from_secs(60), &metrics.store));
-    let writes = WritesInFlight::new();
+    let writes = Tally::new();
     let layer = InvalidationLayer {
         store: Arc::clone(&store),
         quarantine: QUARANTINE,

@@ -8,6 +8,8 @@ use super::requests::InFlight;
 /// Clients' connections.
 #[derive(Debug, Clone)]
 pub struct ConnectionMetrics {
+    /// Threads that serve.
+    pub workers: IntGauge,
     open: IntGauge,
     /// Connections accepted.
     pub accepted: IntCounter,
@@ -20,6 +22,7 @@ pub struct ConnectionMetrics {
 impl ConnectionMetrics {
     pub(super) fn new(all: &Catalogue) -> Self {
         Self {
+            workers: all.gauge("workers", "Threads that serve clients' connections."),
             open: all.gauge("connections", "Clients' connections open now."),
             accepted: all.counter("connections_total", "Clients' connections accepted."),
             full: all
