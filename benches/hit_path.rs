@@ -19,7 +19,7 @@ use chathub_gateway::error::Error;
 use chathub_gateway::stack::{self, EdgeParts, Stack};
 use chathub_gateway::telemetry::access::AccessLog;
 use chathub_gateway::telemetry::metrics::Metrics;
-use chathub_gateway::wire::{Body, Request, RequestId, Response};
+use chathub_gateway::wire::{Body, Request, Response};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
@@ -62,9 +62,7 @@ fn request(target: &'static str, cache_control: Option<&'static str>) -> Request
         builder = builder.header("cache-control", value);
     }
     let (head, ()) = builder.body(()).expect("the head is well-formed").into_parts();
-    let id = RequestId::take_or_make(&head.headers);
-    let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    Request { head, body: Body::empty(), peer, arrived: tokio::time::Instant::now(), is_rested: true, id, fault: None }
+    Request::new(head, Body::empty(), IpAddr::V4(Ipv4Addr::LOCALHOST), tokio::time::Instant::now())
 }
 
 async fn send(stack: impl Stack, request: Request) -> Result<Response, Infallible> {

@@ -21,7 +21,7 @@ use chathub_gateway::error::Error;
 use chathub_gateway::stack::{self, Core};
 use chathub_gateway::telemetry::metrics::Metrics;
 use chathub_gateway::wire::cache_status::Outcome;
-use chathub_gateway::wire::{Body, Response};
+use chathub_gateway::wire::{Body, Request, Response};
 use random::Random;
 use tower::ServiceExt;
 
@@ -133,16 +133,15 @@ fn request(digests: &DigestKey, token: u64, method: &str, target: &str, content:
         http::Request::builder().method(method).uri(target).header("authorization", format!("Bearer t{token}"));
     let built = builder.header("content-type", "application/json").body(()).expect("the head is well-formed");
     let (head, ()) = built.into_parts();
-    RoutedRequest {
-        route: Route::of(&head.method, &head.uri),
-        list: List::from_canonical(&head.method, &head.uri),
-        identity: digests.identify(&head.headers),
-        peer: std::net::Ipv4Addr::LOCALHOST.into(),
-        arrived: tokio::time::Instant::now(),
-        is_rested: true,
-        body: if content.is_empty() { Body::empty() } else { Bytes::copy_from_slice(content.as_bytes()).into() },
+    let (route, list) = (Route::of(&head.method, &head.uri), List::from_canonical(&head.method, &head.uri));
+    let identity = digests.identify(&head.headers);
+    let request = Request::new(
         head,
-    }
+        if content.is_empty() { Body::empty() } else { Bytes::copy_from_slice(content.as_bytes()).into() },
+        std::net::Ipv4Addr::LOCALHOST.into(),
+        tokio::time::Instant::now(),
+    );
+    RoutedRequest { request, route, list, identity }
 }
 
 /// The leaf: the list that was asked for, or an empty 200.

@@ -19,7 +19,7 @@ use chathub_gateway::stack;
 use chathub_gateway::telemetry::metrics::Metrics;
 use chathub_gateway::throttle::pacer::{Arrival, Ask, Pacer, Terms};
 use chathub_gateway::throttle::{Class, Quota, Rank};
-use chathub_gateway::wire::{Body, Response};
+use chathub_gateway::wire::{Body, Request, Response};
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
@@ -31,16 +31,10 @@ async fn answer(_: RoutedRequest) -> Result<Response, Error> {
 fn request(digests: &DigestKey) -> RoutedRequest {
     let builder = http::Request::get("/api/chat/chats").header("authorization", "Bearer a-token");
     let (head, ()) = builder.body(()).expect("the head is well-formed").into_parts();
-    RoutedRequest {
-        route: Route::of(&head.method, &head.uri),
-        list: None,
-        identity: digests.identify(&head.headers),
-        peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        arrived: tokio::time::Instant::now(),
-        is_rested: true,
-        body: Body::empty(),
-        head,
-    }
+    let (route, list) = (Route::of(&head.method, &head.uri), None);
+    let identity = digests.identify(&head.headers);
+    let request = Request::new(head, Body::empty(), IpAddr::V4(Ipv4Addr::LOCALHOST), tokio::time::Instant::now());
+    RoutedRequest { request, route, list, identity }
 }
 
 fn pass_through(criterion: &mut Criterion) {

@@ -30,6 +30,7 @@ use crate::telemetry::access::{AccessLog, Writer};
 use crate::telemetry::metrics::Metrics;
 use crate::throttle::pacer::Terms;
 use crate::throttle::{FeedbackLayer, Limiter, Quota, ThrottleLayer};
+use crate::upstream::pool::Room;
 use crate::upstream::retry::RetryReads;
 use crate::upstream::{self, Client, Upstream};
 
@@ -271,14 +272,14 @@ impl Gateway {
     /// Returns the way to the upstream of each worker.
     fn upstreams(&self) -> impl Iterator<Item = Upstream> {
         let (settings, workers) = (&self.config.upstream, self.workers.count());
-        let trust = upstream::connector::trust();
+        let (trust, room) = (upstream::connector::trust(), Room::new(settings.pool_max_idle));
         (0..workers).map(move |_| {
             Upstream::new(upstream::Parts {
                 client: Client::new(&upstream::client::Settings {
                     url: settings.url.clone(),
                     connect_timeout: settings.connect_timeout,
                     pool_idle_timeout: settings.pool_idle_timeout,
-                    pool_max_idle: settings.pool_max_idle.div_ceil(workers),
+                    room: room.clone(),
                     trust: trust.clone(),
                 }),
                 head_timeout: settings.head_timeout,

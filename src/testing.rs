@@ -9,7 +9,7 @@ use crate::chathub::id::OperatorId;
 use crate::chathub::{List, OrganizationId, Route, RoutedRequest};
 use crate::store::{CacheKey, Entry, Fetch, Found, Pools, Refusal, Store};
 use crate::telemetry::metrics::Metrics;
-use crate::wire::{Body, Response};
+use crate::wire::{Body, Request, Response};
 
 /// One key for a whole test run, so that equal credentials have equal digests.
 pub(crate) fn digests() -> &'static DigestKey {
@@ -24,16 +24,10 @@ pub(crate) fn routed(method: &str, target: &str, fields: &[(&str, &str)]) -> Rou
         builder = builder.header(*name, *value);
     }
     let (head, ()) = builder.body(()).unwrap().into_parts();
-    RoutedRequest {
-        route: Route::of(&head.method, &head.uri),
-        list: List::from_canonical(&head.method, &head.uri),
-        identity: digests().identify(&head.headers),
-        peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        arrived: tokio::time::Instant::now(),
-        is_rested: true,
-        body: Body::empty(),
-        head,
-    }
+    let (route, list) = (Route::of(&head.method, &head.uri), List::from_canonical(&head.method, &head.uri));
+    let identity = digests().identify(&head.headers);
+    let request = Request::new(head, Body::empty(), IpAddr::V4(Ipv4Addr::LOCALHOST), tokio::time::Instant::now());
+    RoutedRequest { request, route, list, identity }
 }
 
 /// A list of operators, as the upstream would answer.

@@ -1,14 +1,15 @@
 //! The exchange with ChatHub, the leaf of the stack (DESIGN 6).
 //!
-//! It rests on hyper-util's pooled client, not on reqwest, for one reason: reqwest parses every target as a URL and
-//! sends what that makes of it, so `/api/./operator`, `/api/x/../operator` and a query with `'` leave otherwise than
-//! they came. A gateway must forward the bytes it got. Redirects, cookies, decompression and proxies from the
-//! environment are not there to be switched off.
+//! It rests on hyper's connections, not on reqwest, for one reason: reqwest parses every target as a URL and sends what
+//! that makes of it, so `/api/./operator`, `/api/x/../operator` and a query with `'` leave otherwise than they came. A
+//! gateway must forward the bytes it got. Redirects, cookies, decompression and proxies from the environment are not there
+//! to be switched off. Why the connections are pooled here is said in [`pool`].
 
 pub mod body;
 pub mod client;
 pub mod connector;
 pub mod error;
+pub mod pool;
 pub mod retry;
 pub mod service;
 pub mod tunnel;

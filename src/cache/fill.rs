@@ -50,7 +50,7 @@ impl<S> Layer<S> for FillLayer {
     type Service = Fill<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Fill { inner, settings: self.clone() }
+        Fill { inner, settings: Arc::new(self.clone()) }
     }
 }
 
@@ -58,7 +58,7 @@ impl<S> Layer<S> for FillLayer {
 #[derive(Debug, Clone)]
 pub struct Fill<S> {
     inner: S,
-    settings: FillLayer,
+    settings: Arc<FillLayer>,
 }
 
 impl<S> Service<RoutedRequest> for Fill<S>
@@ -75,12 +75,12 @@ where
 
     fn call(&mut self, mut request: RoutedRequest) -> Self::Future {
         let Some(fetch) = request.head.extensions.remove::<Fetch>() else {
-            let (identity, store) = (request.identity, Arc::clone(&self.settings.store));
-            return Either::Left(Passing { inner: self.inner.call(request), identity, store });
+            let (identity, settings) = (request.identity, Arc::clone(&self.settings));
+            return Either::Left(Passing { inner: self.inner.call(request), identity, settings });
         };
         let clone = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, clone);
-        Either::Right(Box::pin(self.settings.clone().fetch(inner, request, fetch)))
+        Either::Right(Box::pin(Arc::clone(&self.settings).fetch(inner, request, fetch)))
     }
 }
 
@@ -90,7 +90,7 @@ pin_project_lite::pin_project! {
         #[pin]
         inner: F,
         identity: Identity,
-        store: Arc<Store>,
+        settings: Arc<FillLayer>,
     }
 }
 
@@ -101,7 +101,7 @@ impl<F: Future<Output = Result<Response, Error>>> Future for Passing<F> {
         let this = self.project();
         let result = ready!(this.inner.poll(cx));
         if let Ok(response) = &result {
-            forget_refused(this.store, *this.identity, response);
+            forget_refused(&this.settings.store, *this.identity, response);
         }
         Poll::Ready(result)
     }
@@ -117,7 +117,12 @@ fn forget_refused(store: &Store, identity: Identity, response: &Response) {
 }
 
 impl FillLayer {
-    async fn fetch<S>(self, mut inner: S, mut request: RoutedRequest, fetch: Fetch) -> Result<Response, Error>
+    async fn fetch<S>(
+        self: Arc<Self>,
+        mut inner: S,
+        mut request: RoutedRequest,
+        fetch: Fetch,
+    ) -> Result<Response, Error>
     where
         S: Service<RoutedRequest, Response = Response, Error = Error, Future: Send> + Send,
     {

@@ -13,7 +13,7 @@ use crate::error::{Cause, Error};
 use crate::store::Entry;
 use crate::telemetry::metrics::{RefreshMetrics, RefreshOutcome};
 
-use crate::wire::{Body, Response};
+use crate::wire::Response;
 
 /// When and how lists are fetched anew.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ impl Refresh {
 
 /// Copies a request that was answered from memory, so that it can be sent though nobody waits.
 pub(super) fn copy(request: &RoutedRequest) -> RoutedRequest {
-    let mut head = request.head.clone();
-    head.extensions.insert(InBackground);
-    RoutedRequest { head, body: Body::empty(), ..*request }
+    let mut copy = request.without_content();
+    copy.head.extensions.insert(InBackground);
+    copy
 }

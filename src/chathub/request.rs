@@ -1,13 +1,11 @@
 //! A request whose purpose and sender are known: what the core layers work on.
 
-use std::net::IpAddr;
-
-use tokio::time::Instant;
+use std::ops::{Deref, DerefMut};
 
 use super::credential::Identity;
 use super::id::OrganizationId;
 use super::route::Route;
-use crate::wire::Body;
+use crate::wire::{Request, RequestParts};
 
 /// A list that may be answered from memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,25 +27,39 @@ impl List {
     }
 }
 
-/// A request below the edge.
+/// A request below the edge. What it brought is reached as if it were its own.
 #[derive(Debug)]
 pub struct RoutedRequest {
-    /// Method, target as received, and the fields that go on to the upstream.
-    pub head: http::request::Parts,
-    /// Content.
-    pub body: Body,
+    /// The request as it came.
+    pub request: Request,
     /// What it is for.
     pub route: Route,
     /// The list it asks for, if it does so in canonical form.
     pub list: Option<List>,
     /// Who sent it.
     pub identity: Identity,
-    /// The address of the client's end of the connection.
-    pub peer: IpAddr,
-    /// When it came. What stands above all queues may take this for the present.
-    pub arrived: Instant,
-    /// The client's connection is new, or the throttle has had no part in its answers for [`REST`](crate::wire::REST).
-    pub is_rested: bool,
+}
+
+impl RoutedRequest {
+    /// Returns a copy without the content.
+    #[must_use]
+    pub fn without_content(&self) -> Self {
+        Self { request: self.request.without_content(), ..*self }
+    }
+}
+
+impl Deref for RoutedRequest {
+    type Target = RequestParts;
+
+    fn deref(&self) -> &RequestParts {
+        &self.request
+    }
+}
+
+impl DerefMut for RoutedRequest {
+    fn deref_mut(&mut self) -> &mut RequestParts {
+        &mut self.request
+    }
 }
 
 /// Marks a request that nobody waits for. It travels in the request's extensions.

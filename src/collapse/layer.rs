@@ -30,6 +30,6 @@ impl<S> Layer<S> for CollapseLayer {
     type Service = Collapse<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Collapse { inner, settings: self.clone() }
+        Collapse { inner, settings: Arc::new(self.clone()) }
     }
 }

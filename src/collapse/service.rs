@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 use futures_util::future::{BoxFuture, Either};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use tower::util::Oneshot;
 use tower::{Service, ServiceExt};
 
 use super::flight::{Arrival, Flying, Passenger, Seat};
@@ -23,11 +22,11 @@ use crate::wire::cache_status::{Forward, Outcome};
 /// before it fetches for itself.
 const MOST_ELECTIONS: usize = 3;
 
-/// The service of [`CollapseLayer`]. Always ready: a follower needs nothing below.
+/// The service of [`CollapseLayer`].
 #[derive(Debug, Clone)]
 pub struct Collapse<S> {
     pub(super) inner: S,
-    pub(super) settings: CollapseLayer,
+    pub(super) settings: Arc<CollapseLayer>,
 }
 
 impl<S> Service<RoutedRequest> for Collapse<S>
@@ -36,15 +35,15 @@ where
 {
     type Response = Response;
     type Error = Error;
-    type Future = Either<Oneshot<S, RoutedRequest>, BoxFuture<'static, Result<Response, Error>>>;
+    type Future = Either<S::Future, BoxFuture<'static, Result<Response, Error>>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: RoutedRequest) -> Self::Future {
         let Some(fetch) = request.head.extensions.get::<Fetch>() else {
-            return Either::Left(self.inner.clone().oneshot(request));
+            return Either::Left(self.inner.call(request));
         };
         // Boarded here, not in the future: a request takes part from the moment it comes.
         let seat = self.board(fetch, None);

@@ -118,14 +118,8 @@ impl Telling {
             return response;
         }
         let Response { message, account } = response;
-        let pending = Pending {
-            settings: Arc::clone(&self.settings),
-            line,
-            status,
-            account: Box::new(account.clone()),
-            began: self.began,
-            bytes: 0,
-        };
+        let settings = Arc::clone(&self.settings);
+        let pending = Pending { settings, line, status, account: account.clone(), began: self.began, bytes: 0 };
         let message = message.map(|inner| Body::streamed(Counted { inner, pending }));
         Response { message, account }
     }
@@ -165,7 +159,7 @@ struct Pending {
     settings: Arc<Settings>,
     line: Line,
     status: StatusCode,
-    account: Box<Account>,
+    account: Account,
     began: Instant,
     bytes: u64,
 }

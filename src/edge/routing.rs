@@ -52,10 +52,9 @@ impl<S: Clone> Clone for Routing<S> {
 
 impl<S> Routing<S> {
     fn route(&mut self, request: Request) -> RoutedRequest {
-        let Request { head, body, peer, arrived, is_rested, .. } = request;
-        let (route, list) = Route::and_list(&head.method, &head.uri);
-        let identity = self.digests.identify_again(&head.headers, &mut self.remembered);
-        RoutedRequest { head, body, route, list, identity, peer, arrived, is_rested }
+        let (route, list) = Route::and_list(&request.head.method, &request.head.uri);
+        let identity = self.digests.identify_again(&request.head.headers, &mut self.remembered);
+        RoutedRequest { request, route, list, identity }
     }
 }
 

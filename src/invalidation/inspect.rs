@@ -49,11 +49,11 @@ where
     }
 
     fn call(&mut self, mut request: RoutedRequest) -> Self::Future {
+        if !matches!(request.route, Route::Synchronize | Route::SetStatus) {
+            return Either::Left(self.inner.call(request));
+        }
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
-        if !matches!(request.route, Route::Synchronize | Route::SetStatus) {
-            return Either::Left(inner.call(request));
-        }
         let max_inspect = self.max_inspect;
         Either::Right(Box::pin(async move {
             let groups = inspect(&mut request, max_inspect).await?;
@@ -74,8 +74,8 @@ async fn inspect(request: &mut RoutedRequest, max_inspect: usize) -> Result<Grou
         }
     };
     request.body = content.clone().into();
-    let fields = &request.head.headers;
-    let understood = match request.route {
+    let (route, fields) = (request.route, &request.head.headers);
+    let understood = match route {
         Route::Synchronize => payload::synchronized(fields, &content).map(Groups::Organizations),
         Route::SetStatus => payload::switched(fields, &content).map(Groups::Operator),
         _ => None,

@@ -27,6 +27,6 @@ impl<S> Layer<S> for InvalidationLayer {
     type Service = Invalidation<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Invalidation { inner, settings: self.clone() }
+        Invalidation { inner, settings: Arc::new(self.clone()) }
     }
 }

@@ -1,6 +1,7 @@
 //! Sends a write in a task of its own, behind the fence.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
@@ -22,7 +23,7 @@ use crate::wire::Response;
 #[derive(Debug, Clone)]
 pub struct Invalidation<S> {
     pub(super) inner: S,
-    pub(super) settings: InvalidationLayer,
+    pub(super) settings: Arc<InvalidationLayer>,
 }
 
 impl<S> Service<RoutedRequest> for Invalidation<S>
@@ -38,17 +39,17 @@ where
     }
 
     fn call(&mut self, request: RoutedRequest) -> Self::Future {
-        let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
         if !request.route.is_write() {
-            return Either::Left(inner.call(request));
+            return Either::Left(self.inner.call(request));
         }
-        Either::Right(Box::pin(self.settings.clone().write(inner, request)))
+        let clone = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, clone);
+        Either::Right(Box::pin(Arc::clone(&self.settings).write(inner, request)))
     }
 }
 
 impl InvalidationLayer {
-    async fn write<S>(self, inner: S, mut request: RoutedRequest) -> Result<Response, Error>
+    async fn write<S>(self: Arc<Self>, inner: S, mut request: RoutedRequest) -> Result<Response, Error>
     where
         S: Service<RoutedRequest, Response = Response, Error = Error, Future: Send> + Send + 'static,
     {
@@ -71,7 +72,7 @@ impl InvalidationLayer {
         answered.await.unwrap_or_else(|_| told(Err(Cause::Internal.into()), Outcome::Aborted))
     }
 
-    fn begin(self, request: &RoutedRequest, groups: &Groups) -> Pending {
+    fn begin(&self, request: &RoutedRequest, groups: &Groups) -> Pending {
         let write = self.store.fence().begin_write(groups);
         let scope = match groups {
             Groups::None => Scope::Nothing,
@@ -84,7 +85,7 @@ impl InvalidationLayer {
             write: Some(write),
             in_flight: Some((self.writes.begin(), self.metrics.in_flight())),
             quarantine: self.quarantine,
-            metrics: self.metrics,
+            metrics: self.metrics.clone(),
         }
     }
 }

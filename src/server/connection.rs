@@ -23,7 +23,7 @@ use super::framing::Limits;
 use super::guard::{Answering, Guard, Handle};
 use super::shutdown::{Phase, PhaseWatch};
 use crate::stack::Stack;
-use crate::wire::{Body, BodyError, REST, Request, RequestId, Response};
+use crate::wire::{Body, BodyError, REST, Request, Response};
 
 /// The number of fields up to which hyper parses without allocating.
 const FIELDS_ON_THE_STACK: usize = 100;
@@ -87,11 +87,10 @@ impl<S: Stack> Service<http::Request<Incoming>> for Answers<S> {
         let fault = self.handle.begin();
         let answering = self.handle.answering();
         let (head, incoming) = request.into_parts();
-        let id = RequestId::take_or_make(&head.headers);
-        let body = Body::from_client(incoming);
         let arrived = Instant::now();
-        let is_rested = self.rest.is_over(arrived);
-        let request = Request { id, head, body, peer: self.peer, arrived, is_rested, fault };
+        let mut request = Request::new(head, Body::from_client(incoming), self.peer, arrived);
+        request.is_rested = self.rest.is_over(arrived);
+        request.fault = fault;
         let inner = call_when_ready(&mut *self.stack.borrow_mut(), request);
         Answer { inner, answering: Some(answering), rest: Arc::clone(&self.rest) }
     }

@@ -24,6 +24,6 @@ impl<S> Layer<S> for ThrottleLayer {
     type Service = Throttle<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Throttle { inner, settings: self.clone() }
+        Throttle { inner, settings: Arc::new(self.clone()) }
     }
 }

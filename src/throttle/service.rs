@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::future::{BoxFuture, Either};
@@ -21,7 +22,7 @@ use crate::wire::{RateLimit, Response};
 #[derive(Debug, Clone)]
 pub struct Throttle<S> {
     pub(super) inner: S,
-    pub(super) settings: ThrottleLayer,
+    pub(super) settings: Arc<ThrottleLayer>,
 }
 
 impl ThrottleLayer {

@@ -7,29 +7,34 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tokio::time::Sleep;
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
 
+use super::pool::Lent;
 use crate::clock::Clock;
 use crate::wire::{Body, BodyError};
 
-/// The upstream's content, which fails if the upstream pauses for too long.
+/// The upstream's content. It fails if the upstream pauses for too long, and gives the connection back when it is dropped.
 ///
 /// Only the upstream's pauses count: the timer starts when a frame is asked for and is not there.
-pub struct Paced {
-    inner: Body,
-    limit: Duration,
+pub struct Received {
+    incoming: Incoming,
+    /// The longest pause; `None` if it may last.
+    limit: Option<Duration>,
     deadline: Option<Pin<Box<Sleep>>>,
+    /// After the content, so that it is dropped after it.
+    _connection: Lent,
 }
 
-impl Paced {
-    /// Limits the pauses of `inner`.
+impl Received {
+    /// Joins content and its connection.
     #[must_use]
-    pub const fn new(inner: Body, limit: Duration) -> Self {
-        Self { inner, limit, deadline: None }
+    pub const fn new(incoming: Incoming, limit: Option<Duration>, connection: Lent) -> Self {
+        Self { incoming, limit, deadline: None, _connection: connection }
     }
 }
 
-impl http_body::Body for Paced {
+impl http_body::Body for Received {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -37,21 +42,21 @@ impl http_body::Body for Paced {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) {
+        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
             self.deadline = None;
-            return Poll::Ready(frame);
+            return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Upstream)));
         }
-        let limit = self.limit;
+        let Some(limit) = self.limit else { return Poll::Pending };
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         deadline.as_mut().poll(cx).map(|()| Some(Err(BodyError::UpstreamTimeout)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.incoming.size_hint()
     }
 }
 
@@ -64,35 +69,34 @@ pub struct Progress {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    /// When content last moved, in time of the clock.
-    moved: Duration,
+    /// When content last moved.
+    moved: Instant,
     /// Content was asked for, and the client has not sent it yet.
     waits_for_client: bool,
     fault: Option<BodyError>,
 }
 
 impl Progress {
-    /// Starts now.
+    /// Starts at a moment.
     #[must_use]
-    pub fn new(clock: Clock) -> Self {
-        let state = State { moved: clock.uptime(), ..State::default() };
+    pub fn new(clock: Clock, began: Instant) -> Self {
+        let state = State { moved: began, waits_for_client: false, fault: None };
         Self { clock, state: Arc::new(Mutex::new(state)) }
     }
 
     /// Returns once the upstream could have answered for `limit` and has not.
     pub async fn stalled(&self, limit: Duration) {
+        let mut until = self.lock().moved + limit;
         loop {
-            let left = {
-                let state = self.lock();
-                let quiet = self.clock.uptime().saturating_sub(state.moved);
-                if state.waits_for_client { limit } else { limit.saturating_sub(quiet) }
-            };
-            if left.is_zero() {
+            tokio::time::sleep_until(until).await;
+            let now = self.clock.now();
+            let state = self.lock();
+            until = if state.waits_for_client { now } else { state.moved } + limit;
+            if until <= now {
                 return;
             }
-            tokio::time::sleep(left).await;
         }
     }
 
@@ -109,7 +113,7 @@ impl Progress {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut state = self.lock();
         state.waits_for_client = polled.is_pending();
-        state.moved = self.clock.uptime();
+        state.moved = self.clock.now();
         match polled {
             Poll::Ready(Some(Err(fault))) => {
                 state.fault = Some(fault);

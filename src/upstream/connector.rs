@@ -31,6 +31,7 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, Clone)]
 pub struct TimedConnector {
     inner: HttpsConnector<HttpConnector>,
+    protocols: Protocols,
     limit: Duration,
 }
 
@@ -61,7 +62,13 @@ impl TimedConnector {
             Protocols::All => tls.enable_all_versions().wrap_connector(tcp),
             Protocols::Http1 => tls.enable_http1().wrap_connector(tcp),
         };
-        Self { inner, limit }
+        Self { inner, protocols, limit }
+    }
+
+    /// Returns what it offers.
+    #[must_use]
+    pub const fn protocols(&self) -> Protocols {
+        self.protocols
     }
 }
 

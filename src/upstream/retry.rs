@@ -13,7 +13,7 @@ use tower::retry::budget::{Budget, TpsBudget};
 use crate::chathub::RoutedRequest;
 use crate::error::{Cause, Error};
 use crate::telemetry::metrics::UpstreamMetrics;
-use crate::wire::{Body, Response};
+use crate::wire::Response;
 
 /// The span over which the budget is a share of the requests.
 const BUDGET_SPAN: Duration = Duration::from_secs(10);
@@ -55,15 +55,6 @@ impl Policy<RoutedRequest, Response, Error> for RetryReads {
     }
 
     fn clone_request(&mut self, request: &RoutedRequest) -> Option<RoutedRequest> {
-        (request.route.is_safe() && request.body.is_empty()).then(|| RoutedRequest {
-            head: request.head.clone(),
-            body: Body::empty(),
-            route: request.route,
-            list: request.list,
-            identity: request.identity,
-            peer: request.peer,
-            arrived: request.arrived,
-            is_rested: request.is_rested,
-        })
+        (request.route.is_safe() && request.body.is_empty()).then(|| request.without_content())
     }
 }

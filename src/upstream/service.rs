@@ -1,28 +1,32 @@
 //! Sends one request and returns the response as it streams.
 
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, select};
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, UPGRADE};
-use http::{HeaderMap, Method, StatusCode, Version, request, response};
+use http::{HeaderMap, Method, StatusCode, Version, response};
+use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper_util::client::legacy;
-use tokio::time::Instant;
+use memchr::memchr_iter;
+use tokio::time::{Instant, sleep_until};
 use tower::Service;
 
-use super::body::{Paced, Progress, Watched};
+use super::body::{Progress, Received, Watched};
 use super::client::Client;
 use super::connector::ConnectTimeout;
 use super::error::UpstreamError;
+use super::pool::{Lent, SendError};
 use super::tunnel::Tunnel;
 use crate::chathub::{Route, RoutedRequest};
 use crate::clock::Clock;
 use crate::error::{Cause, Error};
 use crate::telemetry::label::StatusClass;
 use crate::telemetry::metrics::{InFlight, UpstreamMetrics, UpstreamOutcome};
-use crate::wire::{Body, Response, hop_by_hop};
+use crate::wire::{Body, RequestParts, Response, hop_by_hop};
 
 /// The leaf of the stack. Clones share it.
 #[derive(Debug, Clone)]
@@ -66,18 +70,28 @@ impl Service<RoutedRequest> for Upstream {
     }
 }
 
+/// A response, and the connection that its content comes by.
+type Answer = (http::Response<Incoming>, Lent);
+
 impl Parts {
     async fn exchange(self: Arc<Self>, request: RoutedRequest) -> Result<Response, Error> {
-        let RoutedRequest { mut head, body, route, .. } = request;
+        let (route, attempt) = (request.route, Attempt::begin(&self, request.route));
+        let RequestParts { head, body, .. } = request.request.into_parts();
         let method = head.method.clone();
-        let tunnel = Tunnel::wished(&mut head);
-        let is_long = may_last(route, &head.headers);
-        let mut outgoing = self.outgoing(head, !body.is_empty());
+        // Without content there is nothing to watch.
+        let progress = (!body.is_empty()).then(|| Progress::new(self.clock, attempt.began));
+        let body = match &progress {
+            None => body,
+            Some(progress) => Body::streamed(Watched { inner: body, progress: progress.clone() }),
+        };
+        let mut request = http::Request::from_parts(head, body);
+        let tunnel = Tunnel::wished(&mut request);
+        let is_long = may_last(route, request.headers());
+        self.prepare(&mut request);
         if let Some(tunnel) = &tunnel {
-            tunnel.ask(&mut outgoing.headers);
+            tunnel.ask(request.headers_mut());
         }
-        let attempt = Attempt::begin(&self, route);
-        let result = self.send(outgoing, body, route, is_long).await;
+        let result = self.send(request, route, is_long, progress, attempt.began).await;
         let took = attempt.end(outcome(&result));
         let mut response = Response::new(self.receive(result?, route, &method, tunnel));
         response.account.upstream_time = Some(took);
@@ -87,47 +101,46 @@ impl Parts {
     /// Sends the request and waits for the response's head: for as long as it takes if the request `is_long`.
     async fn send(
         &self,
-        head: request::Parts,
-        body: Body,
+        request: http::Request<Body>,
         route: Route,
         is_long: bool,
-    ) -> Result<http::Response<Incoming>, Error> {
-        let progress = Progress::new(self.clock);
-        let body = match body.is_empty() {
-            true => body,
-            false => Body::streamed(Watched { inner: body, progress: progress.clone() }),
-        };
-        let request = http::Request::from_parts(head, body);
-        if is_long {
-            return self.client.send_apart(request).await.map_err(|error| failed(error, &progress, route));
-        }
-        let exchange = self.client.send(request);
-        let stalled = std::pin::pin!(progress.stalled(self.head_timeout));
+        progress: Option<Progress>,
+        began: Instant,
+    ) -> Result<Answer, Error> {
+        let mut request = Some(request);
+        let exchange = pin!(self.client.send(&mut request, is_long));
+        let stalled = pin!(async {
+            match &progress {
+                _ if is_long => pending().await,
+                None => sleep_until(began + self.head_timeout).await,
+                Some(progress) => progress.stalled(self.head_timeout).await,
+            }
+        });
         match select(exchange, stalled).await {
-            Either::Left((result, _)) => result.map_err(|error| failed(error, &progress, route)),
+            Either::Left((result, _)) => result.map_err(|error| failed(error, progress.as_ref(), route)),
             Either::Right(((), _)) => Err(UpstreamError::HeadTimeout { is_write: !route.is_safe() }.into()),
         }
     }
 
-    /// Makes the head that goes out: the target's bytes, the fields that are not of the client's connection. Framing is
-    /// never copied; the client library writes it for the content that it really sends. Only a length of zero it leaves
-    /// to us, and some servers want it (RFC 9110 §8.6).
-    fn outgoing(&self, mut head: request::Parts, has_content: bool) -> request::Parts {
-        hop_by_hop::remove(&mut head.headers);
-        if head.headers.remove(CONTENT_LENGTH).is_some() && !has_content {
-            head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    /// Makes of the client's fields those that go out: those that are not of the client's connection. Framing is never
+    /// copied; the client library writes it for the content that it really sends. Only a length of zero it leaves to us,
+    /// and some servers want it (RFC 9110 §8.6).
+    fn prepare(&self, request: &mut http::Request<Body>) {
+        let (has_content, version) = (!request.body().is_empty(), request.version());
+        let fields = request.headers_mut();
+        hop_by_hop::remove(fields);
+        if fields.remove(CONTENT_LENGTH).is_some() && !has_content {
+            fields.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        head.headers.insert(HOST, self.client.host());
-        hop_by_hop::add_via(&mut head.headers, head.version);
-        head.uri = self.client.address(&head.uri);
-        head.version = Version::HTTP_11;
-        head
+        fields.insert(HOST, self.client.host());
+        hop_by_hop::add_via(fields, version);
+        *request.version_mut() = Version::HTTP_11;
     }
 
     /// Makes the response that goes to the layers above.
     fn receive(
         &self,
-        mut response: http::Response<Incoming>,
+        (mut response, connection): Answer,
         route: Route,
         method: &Method,
         tunnel: Option<Tunnel>,
@@ -145,10 +158,10 @@ impl Parts {
             head.headers.remove(CONTENT_LENGTH);
         }
         hop_by_hop::add_via(&mut head.headers, version);
-        let body = Body::from_upstream(incoming);
-        let body = match body.is_empty() || may_pause(route, &head.headers) {
-            true => body,
-            false => Body::streamed(Paced::new(body, self.idle_timeout)),
+        let limit = (!may_pause(route, &head.headers)).then_some(self.idle_timeout);
+        let body = match incoming.is_end_stream() {
+            true => Body::empty(),
+            false => Body::streamed(Received::new(incoming, limit, connection)),
         };
         http::Response::from_parts(head, body)
     }
@@ -173,20 +186,30 @@ fn may_pause(route: Route, fields: &HeaderMap) -> bool {
 }
 
 fn names_event_stream(fields: &HeaderMap, name: &HeaderName) -> bool {
-    let media = |value: &[u8]| value.split(|byte| matches!(byte, b',' | b';')).any(is_event_stream);
-    fields.get_all(name).iter().any(|value| media(value.as_bytes()))
+    fields.contains_key(name) && fields.get_all(name).iter().any(|value| lists_event_stream(value.as_bytes()))
 }
 
-fn is_event_stream(media: &[u8]) -> bool {
-    media.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+/// Returns whether a list of media types and their parameters holds that of event streams.
+fn lists_event_stream(value: &[u8]) -> bool {
+    const MEDIA: &[u8] = b"text/event-stream";
+    let is_it = |element: &[u8]| {
+        let element = element.trim_ascii_start();
+        element.split_at_checked(MEDIA.len()).is_some_and(|(media, rest)| {
+            media.eq_ignore_ascii_case(MEDIA) && matches!(rest.trim_ascii_start().first(), None | Some(b';'))
+        })
+    };
+    let mut start = 0;
+    let ends = memchr_iter(b',', value).chain(std::iter::once(value.len()));
+    // Most values are shorter than the word, or begin with another.
+    ends.map(|end| &value[std::mem::replace(&mut start, end + 1)..end]).any(is_it)
 }
 
 /// One request on its way. If its client leaves before it has ended, that is how it ended.
 struct Attempt {
     upstream: Arc<Parts>,
     route: Route,
-    started: Instant,
-    outcome: UpstreamOutcome,
+    began: Instant,
+    has_ended: bool,
     _in_flight: InFlight,
 }
 
@@ -195,50 +218,53 @@ impl Attempt {
         Self {
             upstream: Arc::clone(upstream),
             route,
-            started: upstream.clock.now(),
-            outcome: UpstreamOutcome::Client,
+            began: upstream.clock.now(),
+            has_ended: false,
             _in_flight: upstream.metrics.began(),
         }
     }
 
     /// Notes how it ended, and returns how long it took.
     fn end(mut self, outcome: UpstreamOutcome) -> Duration {
-        self.outcome = outcome;
-        self.took()
+        self.note(outcome)
     }
 
-    fn took(&self) -> Duration {
-        self.upstream.clock.now() - self.started
+    fn note(&mut self, outcome: UpstreamOutcome) -> Duration {
+        self.has_ended = true;
+        let took = self.upstream.clock.now() - self.began;
+        self.upstream.metrics.ended(self.route, outcome, took);
+        took
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.upstream.metrics.ended(self.route, self.outcome, self.took());
+        if !self.has_ended {
+            self.note(UpstreamOutcome::Client);
+        }
     }
 }
 
 /// Finds out whose fault a failed exchange is and whether anything was sent.
-fn failed(error: legacy::Error, progress: &Progress, route: Route) -> Error {
-    if let Some(fault) = progress.fault() {
+fn failed(error: SendError, progress: Option<&Progress>, route: Route) -> Error {
+    if let Some(fault) = progress.and_then(Progress::fault) {
         return Cause::Content(fault).into();
     }
-    if error.is_connect() {
-        return match is_timeout(&error) {
-            true => UpstreamError::ConnectTimeout.into(),
-            false => UpstreamError::Unreachable(error.into()).into(),
-        };
-    }
-    UpstreamError::Broken { source: error.into(), is_write: !route.is_safe() }.into()
+    let error = match error {
+        SendError::Connect(error) if is_timeout(&*error) => UpstreamError::ConnectTimeout,
+        SendError::Connect(error) => UpstreamError::Unreachable(error),
+        SendError::Exchange(error) => UpstreamError::Broken { source: error.into(), is_write: !route.is_safe() },
+    };
+    error.into()
 }
 
 fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<ConnectTimeout>())
 }
 
-fn outcome(result: &Result<http::Response<Incoming>, Error>) -> UpstreamOutcome {
+fn outcome(result: &Result<Answer, Error>) -> UpstreamOutcome {
     match result {
-        Ok(response) => StatusClass::from(response.status()).into(),
+        Ok((response, _)) => StatusClass::from(response.status()).into(),
         Err(error) => match &error.cause {
             Cause::Upstream(UpstreamError::Unreachable(_)) => UpstreamOutcome::Unreachable,
             Cause::Upstream(UpstreamError::ConnectTimeout | UpstreamError::HeadTimeout { .. }) => {
@@ -247,5 +273,22 @@ fn outcome(result: &Result<http::Response<Incoming>, Error>) -> UpstreamOutcome 
             Cause::Content(_) => UpstreamOutcome::Client,
             _ => UpstreamOutcome::Broken,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_stream_is_found_in_any_list_of_media() {
+        for value in
+            ["text/event-stream", "Text/Event-Stream;q=1", "*/*, text/event-stream", "a/b;q=0,text/event-stream ;x"]
+        {
+            assert!(lists_event_stream(value.as_bytes()), "{value}");
+        }
+        for value in ["", "*/*", "text/event-streams", "text/event", "application/json; x=text/event-stream", ",,"] {
+            assert!(!lists_event_stream(value.as_bytes()), "{value}");
+        }
     }
 }

@@ -16,10 +16,13 @@ pub struct Tunnel {
 
 impl Tunnel {
     /// Takes the wish out of a request, if it has one that can be granted: one protocol, named in `Connection` too.
-    pub fn wished(head: &mut http::request::Parts) -> Option<Self> {
-        let asks = head.headers.get_all(CONNECTION).iter().any(lists_upgrade);
-        let protocol = head.headers.get(UPGRADE).filter(|_| asks)?.clone();
-        Some(Self { client: head.extensions.remove()?, protocol })
+    pub fn wished<B>(request: &mut http::Request<B>) -> Option<Self> {
+        let protocol = request.headers().get(UPGRADE)?;
+        if !request.headers().get_all(CONNECTION).iter().any(lists_upgrade) {
+            return None;
+        }
+        let protocol = protocol.clone();
+        Some(Self { client: request.extensions_mut().remove()?, protocol })
     }
 
     /// Puts the wish into the request that goes out.

@@ -63,20 +63,10 @@ impl Body {
     /// Returns the client's content.
     #[must_use]
     pub fn from_client(incoming: Incoming) -> Self {
-        Self::from_incoming(incoming, from_client)
-    }
-
-    /// Returns the upstream's content.
-    #[must_use]
-    pub fn from_upstream(incoming: Incoming) -> Self {
-        Self::from_incoming(incoming, BodyError::Upstream)
-    }
-
-    fn from_incoming(incoming: Incoming, error: fn(hyper::Error) -> BodyError) -> Self {
         if http_body::Body::is_end_stream(&incoming) {
             return Self::empty();
         }
-        Self::streamed(http_body_util::BodyExt::map_err(incoming, error))
+        Self::streamed(http_body_util::BodyExt::map_err(incoming, from_client))
     }
 
     /// Returns the length in bytes if all of the content is in memory.

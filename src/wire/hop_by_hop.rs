@@ -6,7 +6,7 @@
 
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName,
-    HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+    HeaderValue, VIA,
 };
 
 use crate::chathub::credential::X_AUTHORIZATION_KEY;
@@ -15,16 +15,16 @@ use crate::chathub::credential::X_AUTHORIZATION_KEY;
 /// next proxy, which this gateway is.
 ///
 /// `Connection` is the first of them.
-static ALWAYS: [HeaderName; 9] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
+const ALWAYS: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
 ];
 
 /// Fields that `Connection` cannot remove.
@@ -36,7 +36,9 @@ pub fn remove(fields: &mut HeaderMap) {
     // One walk finds which there are: most messages have none of them, or `Connection` alone.
     let mut there = [false; ALWAYS.len()];
     for name in fields.keys() {
-        if let Some(place) = ALWAYS.iter().position(|always| always == name) {
+        let name = name.as_str();
+        // No name of another length is compared.
+        if let Some(place) = ALWAYS.iter().position(|always| always.len() == name.len() && *always == name) {
             there[place] = true;
         }
     }
@@ -47,7 +49,7 @@ pub fn remove(fields: &mut HeaderMap) {
             }
         }
     }
-    for (name, _) in ALWAYS.iter().zip(there).filter(|(_, is_there)| *is_there) {
+    for (name, _) in ALWAYS.into_iter().zip(there).filter(|(_, is_there)| *is_there) {
         fields.remove(name);
     }
 }

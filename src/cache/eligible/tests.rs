@@ -72,7 +72,7 @@ fn an_alias_and_a_write_say_which_they_are() {
 
 #[test]
 fn two_processes_give_one_credential_two_keys() {
-    let fields = request(&[]).head.headers;
+    let fields = request(&[]).request.into_parts().head.headers;
     let (a, b) = (DigestKey::random().unwrap(), DigestKey::random().unwrap());
     assert_ne!(a.identify(&fields), b.identify(&fields));
 }

@@ -160,7 +160,9 @@ async fn a_synchronize_hides_the_organizations_it_names_and_goes_on_unchanged() 
     let (request, answer) = fixture.below.next_request().await.unwrap();
     assert!(!fixture.is_quiet(24));
     assert!(fixture.is_quiet(6));
-    let Collected::Whole(content, _) = collect(request.body, 1 << 10).await.unwrap() else { unreachable!() };
+    let Collected::Whole(content, _) = collect(request.request.into_parts().body, 1 << 10).await.unwrap() else {
+        unreachable!()
+    };
     assert_eq!(content, r#"[{"organizationId":24,"name":"A"}]"#);
     answer.send_response(testing::status(200));
     sent.await.unwrap().unwrap();
@@ -173,7 +175,9 @@ async fn a_synchronize_too_long_to_inspect_hides_every_list_of_operators_and_goe
     let sent = fixture.send("/api/operator/synchronize", long);
     let (request, answer) = fixture.below.next_request().await.unwrap();
     assert!(!fixture.is_quiet(6));
-    let Collected::Whole(content, _) = collect(request.body, 1 << 10).await.unwrap() else { unreachable!() };
+    let Collected::Whole(content, _) = collect(request.request.into_parts().body, 1 << 10).await.unwrap() else {
+        unreachable!()
+    };
     assert_eq!(content, long);
     answer.send_response(testing::status(200));
     sent.await.unwrap().unwrap();

@@ -4,21 +4,12 @@ use crate::chathub::{OrganizationId, Route};
 use crate::testing;
 use crate::wire::account::Turn;
 use crate::wire::cache_status::{CacheStatus, Outcome};
-use crate::wire::{Account, Body, Request, RequestId};
+use crate::wire::{Account, Body, Request};
 
 fn line(target: &str) -> Line {
     let (head, ()) = http::Request::get(target).header("x-request-id", "r-1").body(()).unwrap().into_parts();
-    let id = RequestId::take_or_make(&head.headers);
-    let peer = std::net::Ipv4Addr::LOCALHOST.into();
-    Line::of(&Request {
-        head,
-        body: Body::empty(),
-        peer,
-        arrived: tokio::time::Instant::now(),
-        is_rested: true,
-        id,
-        fault: None,
-    })
+    let (peer, now) = (std::net::Ipv4Addr::LOCALHOST.into(), tokio::time::Instant::now());
+    Line::of(&Request::new(head, Body::empty(), peer, now))
 }
 
 fn told(account: &Account) -> Told<'_> {

@@ -1,0 +1,283 @@
+//! Which connection a request takes, and what becomes of it afterwards.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use http_body_util::{BodyExt, Full};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+
+use super::*;
+use crate::upstream::connector;
+
+const LONG: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(20);
+
+/// An upstream of which each accepted connection is handed to the test.
+struct Upstream(TcpListener);
+
+impl Upstream {
+    async fn start() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").await.unwrap())
+    }
+
+    fn pool(&self, idle_timeout: Duration, room: &Room) -> Pool {
+        let connector = TimedConnector::new(LONG, connector::trust(), Protocols::All);
+        let url = format!("http://{}", self.0.local_addr().unwrap());
+        Pool::new(connector, url.parse().unwrap(), idle_timeout, room.clone())
+    }
+
+    async fn accept(&self) -> Accepted {
+        Accepted(BufReader::new(soon(self.0.accept()).await.unwrap().0))
+    }
+}
+
+struct Accepted(BufReader<TcpStream>);
+
+impl Accepted {
+    /// Reads a head, and returns its first line.
+    async fn request(&mut self) -> String {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(soon(self.0.read_line(&mut head)).await.unwrap(), 0, "a request comes");
+        }
+        head.lines().next().unwrap().to_owned()
+    }
+
+    async fn send(&mut self, bytes: &str) {
+        self.0.write_all(bytes.as_bytes()).await.unwrap();
+    }
+
+    async fn answer(&mut self) {
+        self.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+    }
+
+    async fn is_closed(&mut self) {
+        assert_eq!(soon(self.0.read(&mut [0])).await.unwrap(), 0);
+    }
+}
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(10), future).await.expect("what is waited for happens")
+}
+
+fn get(target: &str) -> Option<Request<Body>> {
+    Some(Request::get(target).body(Body::empty()).unwrap())
+}
+
+/// Asks, and reads the answer to its end.
+async fn ask(pool: &Pool, target: &str) -> StatusCode {
+    let (response, connection) = soon(pool.send(&mut get(target))).await.unwrap();
+    let status = response.status();
+    soon(response.into_body().collect()).await.unwrap();
+    drop(connection);
+    status
+}
+
+#[tokio::test]
+async fn a_target_is_sent_to_the_byte_and_its_authority_is_not() {
+    let upstream = Upstream::start().await;
+    let pool = upstream.pool(LONG, &Room::new(1));
+    let serving = async {
+        let mut accepted = upstream.accept().await;
+        let mut lines = Vec::new();
+        for _ in 0..7 {
+            lines.push(accepted.request().await);
+            accepted.answer().await;
+        }
+        lines
+    };
+    let asking = async {
+        let odd = ["/api/./operator?a='b'&&c", "/api/x/../operator", "//a//%2f?", "/%7E~\\|", "*"];
+        for target in odd.into_iter().chain(["http://elsewhere/api/operator?a", "http://elsewhere"]) {
+            ask(&pool, target).await;
+        }
+    };
+    let (lines, ()) = tokio::join!(serving, asking);
+    let targets: Vec<_> = lines.iter().map(|line| line.split(' ').nth(1).unwrap()).collect();
+    let expected =
+        ["/api/./operator?a='b'&&c", "/api/x/../operator", "//a//%2f?", "/%7E~\\|", "*", "/api/operator?a", "/"];
+    assert_eq!(targets, expected);
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_once_its_answer_was_read() {
+    let upstream = Upstream::start().await;
+    let pool = upstream.pool(LONG, &Room::new(1));
+    let serving = async {
+        let mut accepted = upstream.accept().await;
+        for number in 0..3 {
+            assert_eq!(accepted.request().await, format!("GET /{number} HTTP/1.1"));
+            accepted.answer().await;
+        }
+    };
+    let asking = async {
+        for number in 0..3 {
+            assert_eq!(ask(&pool, &format!("/{number}")).await, 200);
+        }
+    };
+    tokio::join!(serving, asking);
+}
+
+#[tokio::test]
+async fn a_connection_whose_answer_was_not_read_is_closed() {
+    let upstream = Upstream::start().await;
+    let pool = upstream.pool(LONG, &Room::new(1));
+    let serving = async {
+        let mut accepted = upstream.accept().await;
+        accepted.request().await;
+        accepted.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no").await;
+        accepted.is_closed().await;
+    };
+    let asking = async { drop(soon(pool.send(&mut get("/"))).await.unwrap()) };
+    tokio::join!(serving, asking);
+}
+
+#[tokio::test]
+async fn an_unused_connection_that_the_upstream_closes_fails_nobody() {
+    let upstream = Upstream::start().await;
+    let pool = upstream.pool(LONG, &Room::new(1));
+    for number in 0..20 {
+        let serving = async {
+            let mut accepted = upstream.accept().await;
+            accepted.request().await;
+            accepted.answer().await;
+        };
+        let target = format!("/{number}");
+        tokio::join!(serving, ask(&pool, &target));
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_closes_each_new_connection_is_broken() {
+    let upstream = Upstream::start().await;
+    let pool = upstream.pool(LONG, &Room::new(1));
+    let serving = async { drop(upstream.accept().await) };
+    let mut request = get("/");
+    let (result, ()) = tokio::join!(soon(pool.send(&mut request)), serving);
+    assert!(matches!(result, Err(SendError::Exchange(_))));
+}
+
+#[tokio::test]
+async fn where_nobody_listens_nothing_is_sent() {
+    let upstream = Upstream::start().await;
+    let pool = upstream.pool(LONG, &Room::new(1));
+    drop(upstream);
+    assert!(matches!(soon(pool.send(&mut get("/"))).await, Err(SendError::Connect(_))));
+}
+
+#[tokio::test]
+async fn an_unused_connection_is_closed_after_a_while() {
+    let upstream = Upstream::start().await;
+    let pool = upstream.pool(SHORT, &Room::new(1));
+    let serving = async {
+        let mut accepted = upstream.accept().await;
+        accepted.request().await;
+        accepted.answer().await;
+        accepted.is_closed().await;
+    };
+    tokio::join!(serving, ask(&pool, "/"));
+}
+
+#[tokio::test]
+async fn unused_connections_beyond_the_bound_of_all_pools_are_closed() {
+    let upstream = Upstream::start().await;
+    let room = Room::new(1);
+    let (first, second) = (upstream.pool(LONG, &room), upstream.pool(LONG, &room));
+    let serve = async |is_kept: bool| {
+        let mut accepted = upstream.accept().await;
+        accepted.request().await;
+        accepted.answer().await;
+        if !is_kept {
+            accepted.is_closed().await;
+        }
+        accepted
+    };
+    let (kept, _) = tokio::join!(serve(true), ask(&first, "/"));
+    tokio::join!(serve(false), ask(&second, "/"));
+
+    drop((kept, first));
+
+    // The place is free again once the pool that had it has gone.
+    tokio::join!(serve(true), ask(&second, "/"));
+    assert_eq!(room.0.load(Relaxed), 0);
+}
+
+#[tokio::test]
+async fn requests_that_come_at_once_share_one_connection_of_http2() {
+    let upstream = Upstream::start().await;
+    let (pool, tls) = secure_pool(&upstream, &[b"h2", b"http/1.1"]);
+    let (seen, mut connections) = mpsc::unbounded_channel();
+    let serving = tokio::spawn(async move {
+        loop {
+            let (stream, _) = upstream.0.accept().await.unwrap();
+            seen.send(()).unwrap();
+            let stream = tls.accept(stream).await.unwrap();
+            let service = service_fn(async |request: Request<Incoming>| {
+                assert_eq!(request.uri().path(), "/x");
+                Ok::<_, std::convert::Infallible>(Response::new(Full::new(bytes::Bytes::from_static(b"ok"))))
+            });
+            let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            tokio::spawn(builder.serve_connection(TokioIo::new(stream), service));
+        }
+    });
+
+    let answers = futures_util::future::join_all((0..8).map(|_| ask(&pool, "/x"))).await;
+
+    assert_eq!(answers, [200; 8]);
+    assert_eq!(connections.recv().await, Some(()));
+    assert!(connections.try_recv().is_err(), "one connection");
+    serving.abort();
+}
+
+#[tokio::test]
+async fn an_upstream_that_speaks_http1_over_tls_is_asked_on_several_connections() {
+    let upstream = Upstream::start().await;
+    let (pool, tls) = secure_pool(&upstream, &[b"http/1.1"]);
+    let serve = async || {
+        let stream = soon(upstream.0.accept()).await.unwrap().0;
+        tls.accept(stream).await.unwrap()
+    };
+    let both = futures_util::future::join(ask(&pool, "/1"), ask(&pool, "/2"));
+    let serving = async {
+        // Both are there before either has its answer.
+        let mut streams = [serve().await, serve().await];
+        for stream in &mut streams {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        }
+        streams
+    };
+    let (answers, _streams) = tokio::join!(both, serving);
+    assert_eq!(answers, (StatusCode::OK, StatusCode::OK));
+}
+
+/// A pool that trusts the upstream's certificate, and what the upstream speaks TLS with.
+fn secure_pool(upstream: &Upstream, protocols: &[&[u8]]) -> (Pool, TlsAcceptor) {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+    let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    server.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    let mut roots = RootCertStore::empty();
+    roots.add(cert.der().clone()).unwrap();
+    let trust = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = TimedConnector::new(LONG, trust, Protocols::All);
+    let url = format!("https://localhost:{}", upstream.0.local_addr().unwrap().port());
+    (Pool::new(connector, url.parse().unwrap(), LONG, Room::new(8)), TlsAcceptor::from(Arc::new(server)))
+}

@@ -1,0 +1,71 @@
+//! A request as the edge sees it.
+//!
+//! What a newcomer would get wrong: a plain struct. Each layer that a request goes through would move it, some three
+//! hundred bytes, a dozen times and more; so it is a handle.
+
+use std::net::IpAddr;
+use std::ops::{Deref, DerefMut};
+
+use tokio::time::Instant;
+
+use super::{Body, RequestId};
+use crate::server::framing::Fault;
+
+/// A request. Its parts are reached as if they were its own.
+#[derive(Debug)]
+pub struct Request(Box<RequestParts>);
+
+/// What a request is made of.
+#[derive(Debug)]
+pub struct RequestParts {
+    /// Method, target as received, and fields.
+    pub head: http::request::Parts,
+    /// Content, not yet read.
+    pub body: Body,
+    /// The address of the client's end of the connection.
+    pub peer: IpAddr,
+    /// When it came. What stands above all queues may take this for the present.
+    pub arrived: Instant,
+    /// Its connection is new, or the throttle has had no part in its answers for [`REST`](super::REST).
+    pub is_rested: bool,
+    /// Taken from the client's `X-Request-Id`, or made.
+    pub id: RequestId,
+    /// What is wrong with the bytes that stood where this request stands, if anything. The head is then a placeholder.
+    pub fault: Option<Fault>,
+}
+
+impl Request {
+    /// Returns a faultless request of a rested connection.
+    #[must_use]
+    pub fn new(head: http::request::Parts, body: Body, peer: IpAddr, arrived: Instant) -> Self {
+        let id = RequestId::take_or_make(&head.headers);
+        Self(Box::new(RequestParts { head, body, peer, arrived, is_rested: true, id, fault: None }))
+    }
+
+    /// Takes the request apart.
+    #[must_use]
+    pub fn into_parts(self) -> RequestParts {
+        *self.0
+    }
+
+    /// Returns a copy without the content.
+    #[must_use]
+    pub fn without_content(&self) -> Self {
+        let (head, id) = (self.head.clone(), self.id.clone());
+        Self(Box::new(RequestParts { head, body: Body::empty(), id, ..*self.0 }))
+    }
+}
+
+impl Deref for Request {
+    type Target = RequestParts;
+
+    fn deref(&self) -> &RequestParts {
+        &self.0
+    }
+}
+
+impl DerefMut for Request {
+    fn deref_mut(&mut self) -> &mut RequestParts {
+        &mut self.0
+    }
+}
