@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, Either};
-use http::header::{ACCEPT_ENCODING, AGE, HeaderValue};
-use http::{HeaderMap, StatusCode, response};
+use http::header::{ACCEPT_ENCODING, HeaderValue};
+use http::{StatusCode, response};
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
@@ -27,8 +27,6 @@ use crate::upstream::UpstreamError;
 use crate::wire::body::{Collected, collect};
 use crate::wire::cache_control::CacheControl;
 use crate::wire::cache_status::{CacheStatus, Detail, Forward, Outcome};
-use crate::wire::rate_limit::{RATELIMIT, RATELIMIT_POLICY};
-use crate::wire::request_id::X_REQUEST_ID;
 use crate::wire::{Body, Response};
 
 /// What filling is configured with.
@@ -192,26 +190,8 @@ impl FillLayer {
             }
             life = life.min(age + left);
         }
-        Ok(Arc::new(Entry::new(
-            self.store.pools(),
-            &lasting(&head.headers),
-            content.clone(),
-            operators,
-            fetch,
-            generated,
-            life,
-        )))
+        Ok(Arc::new(Entry::new(self.store.pools(), &head.headers, content.clone(), operators, fetch, generated, life)))
     }
-}
-
-/// The fields that are as true for a later answer as for this one.
-fn lasting(fields: &HeaderMap) -> HeaderMap {
-    let mut lasting = fields.clone();
-    lasting.remove(AGE);
-    lasting.remove(X_REQUEST_ID);
-    lasting.remove(RATELIMIT);
-    lasting.remove(RATELIMIT_POLICY);
-    lasting
 }
 
 impl From<Refusal> for Detail {

@@ -14,6 +14,9 @@ use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use super::id::{OperatorId, OrganizationId};
 use super::request::List;
 
+/// About as long as an operator in a list at least is, in bytes.
+const OPERATOR_BYTES: usize = 64;
+
 /// Returns the operators that a list holds, in order, each once, or `None` if `content` is not the array that `list`
 /// promises (contract 1.1, 1.4). A list of organizations holds none.
 #[must_use]
@@ -22,18 +25,20 @@ pub fn operators(list: List, content: &[u8]) -> Option<Box<[OperatorId]>> {
     #[expect(dead_code, reason = "the shape is what is checked")]
     struct Operator {
         id: OperatorId,
-        name: Option<String>,
+        name: Option<Text>,
         status: i64,
     }
     #[derive(Deserialize)]
     #[expect(dead_code, reason = "the shape is what is checked")]
     struct Organization {
         id: i64,
-        name: Option<String>,
+        name: Option<Text>,
     }
+    // Here once for all of it, instead of for each name and text.
+    let content = std::str::from_utf8(content).ok()?;
     match list {
         List::Operators(_) => {
-            let mut ids = Vec::new();
+            let mut ids = Vec::with_capacity(content.len() / OPERATOR_BYTES);
             for_each(content, |operator: Operator| ids.push(operator.id)).ok()?;
             ids.sort_unstable();
             ids.dedup();
@@ -47,7 +52,7 @@ pub fn operators(list: List, content: &[u8]) -> Option<Box<[OperatorId]>> {
 }
 
 /// Reads the members of an array one after the other and keeps none.
-fn for_each<'de, T: Deserialize<'de>>(content: &'de [u8], act: impl FnMut(T)) -> serde_json::Result<()> {
+fn for_each<'de, T: Deserialize<'de>>(content: &'de str, act: impl FnMut(T)) -> serde_json::Result<()> {
     struct Members<T, F>(F, std::marker::PhantomData<T>);
     impl<'de, T: Deserialize<'de>, F: FnMut(T)> Visitor<'de> for Members<T, F> {
         type Value = ();
@@ -63,9 +68,30 @@ fn for_each<'de, T: Deserialize<'de>>(content: &'de [u8], act: impl FnMut(T)) ->
             Ok(())
         }
     }
-    let mut reader = serde_json::Deserializer::from_slice(content);
+    let mut reader = serde_json::Deserializer::from_str(content);
     serde::Deserializer::deserialize_seq(&mut reader, Members(act, std::marker::PhantomData))?;
     reader.end()
+}
+
+/// A text, whatever it says.
+struct Text;
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyText;
+        impl Visitor<'_> for AnyText {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Text, E> {
+                Ok(Text)
+            }
+        }
+        deserializer.deserialize_str(AnyText)
+    }
 }
 
 /// How many organizations a synchronize may name before it counts as naming all: to tell that many apart costs more than

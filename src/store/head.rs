@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::wire::cache_status::CACHE_STATUS;
 use crate::wire::number::to_value;
+use crate::wire::rate_limit::{RATELIMIT, RATELIMIT_POLICY};
 use crate::wire::request_id::X_REQUEST_ID;
 
 /// What a field costs beyond its bytes: its place in the map and the table behind it.
@@ -22,17 +23,18 @@ const FIELD_OVERHEAD: usize = 112;
 const ROOM: usize = 4;
 
 /// The fields, with room for `Age`, `X-Request-Id` and `Cache-Status`.
-#[derive(PartialEq, Eq)]
 pub(super) struct Head(HeaderMap);
 
 impl Head {
-    /// Copies fields, of which none is an `Age`.
+    /// Copies the fields that are as true for a later answer as for this one.
     pub(super) fn copy(fields: &HeaderMap) -> Self {
+        let lasting =
+            || fields.iter().filter(|(name, _)| ![&AGE, &X_REQUEST_ID, &RATELIMIT, &RATELIMIT_POLICY].contains(name));
         let mut bytes = BytesMut::with_capacity(fields.values().map(HeaderValue::len).sum());
-        fields.values().for_each(|value| bytes.extend_from_slice(value.as_bytes()));
+        lasting().for_each(|(_, value)| bytes.extend_from_slice(value.as_bytes()));
         let mut bytes = bytes.freeze();
         let mut head = HeaderMap::with_capacity(fields.len() + ROOM);
-        for (name, value) in fields {
+        for (name, value) in lasting() {
             let copied = HeaderValue::from_maybe_shared(bytes.split_to(value.len()));
             let mut copied = copied.expect("it was a field value before");
             copied.set_sensitive(value.is_sensitive());
@@ -66,6 +68,15 @@ impl Head {
         self.0.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD).sum()
     }
 }
+
+/// Field by field, in order, as they are hashed.
+impl PartialEq for Head {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.iter().eq(other.0.iter())
+    }
+}
+
+impl Eq for Head {}
 
 impl Hash for Head {
     fn hash<H: Hasher>(&self, state: &mut H) {

@@ -8,18 +8,23 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, Hash};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use foldhash::quality::RandomState;
 
 /// Values of one kind that are in use. Clones are the same pool.
 pub(super) struct Pool<T>(Arc<Known<T>>);
 
 struct Known<T> {
-    values: Mutex<HashMap<u64, Weak<Pooled<T>>>>,
-    /// Keyed by chance, since what is hashed comes from elsewhere.
+    values: Mutex<Values<T>>,
+    /// Keyed by chance, since what is hashed comes from elsewhere. Whoever finds two of one hash gains nothing: values are
+    /// compared.
     hashes: RandomState,
 }
+
+type Values<T> = HashMap<u64, Weak<Pooled<T>>, foldhash::fast::RandomState>;
 
 /// A value that may be shared with others.
 pub(super) struct Shared<T>(Arc<Pooled<T>>);
@@ -61,7 +66,7 @@ impl<T> Pool<T> {
 }
 
 impl<T> Known<T> {
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Weak<Pooled<T>>>> {
+    fn lock(&self) -> MutexGuard<'_, Values<T>> {
         // Each change is one step, so a panic elsewhere left it whole.
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,7 +87,7 @@ impl<T> Drop for Pooled<T> {
 
 impl<T> Default for Pool<T> {
     fn default() -> Self {
-        Self(Arc::new(Known { values: Mutex::default(), hashes: RandomState::new() }))
+        Self(Arc::new(Known { values: Mutex::default(), hashes: RandomState::default() }))
     }
 }
 

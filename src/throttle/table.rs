@@ -7,6 +7,8 @@
 //! newcomer and all of them each second: no request pays for a search through the whole table.
 
 use std::collections::{BTreeSet, HashMap};
+
+use foldhash::fast::RandomState;
 use std::time::Duration;
 
 use slab::Slab;
@@ -28,7 +30,7 @@ pub(super) type LaneId = usize;
 #[derive(Debug)]
 pub(super) struct Table<W> {
     lanes: Slab<Lane<W>>,
-    by_owner: [HashMap<Digest, LaneId>; Class::ALL.len()],
+    by_owner: [HashMap<Digest, LaneId, RandomState>; Class::ALL.len()],
     crowd: [LaneId; Class::ALL.len()],
     /// Lanes that the upstream has refused of late.
     troubled: BTreeSet<LaneId>,
