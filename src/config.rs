@@ -136,6 +136,9 @@ pub struct Upstream {
     pub pool_idle_timeout: Duration,
     /// Unused connections that are kept, up to 10 000; zero keeps none. Default 64.
     pub pool_max_idle: usize,
+    /// Whether each worker makes a connection at the start, before anybody asks. Default `true`: TCP, TLS and the name's
+    /// resolution take longer than a request.
+    pub warm: bool,
     /// Reads that may be retried on a connection that died before an answer, in percent of requests, 0 to 100; zero
     /// retries none. Default 20: enough for a restart of the upstream, too few to double the load of a broken one.
     pub retry_percent: u8,

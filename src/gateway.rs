@@ -164,7 +164,13 @@ impl Gateway {
         let phases = Phases::new();
         let store = Arc::new(self.store());
         let under_way = UnderWay::default();
-        let stacks = self.stacks(&store, &under_way.writes);
+        let upstreams: Vec<_> = self.upstreams().collect();
+        if self.config.upstream.warm {
+            for (worker, upstream) in self.workers.handles().zip(&upstreams) {
+                drop(worker.spawn(upstream.clone().warm()));
+            }
+        }
+        let stacks = self.stacks(upstreams, &store, &under_way.writes);
         let server = &self.config.server;
         let serving = Serving {
             limits: limits(server),
@@ -200,7 +206,7 @@ impl Gateway {
     }
 
     /// Returns the stack of each worker. They share all but their connections to the upstream.
-    fn stacks(&self, store: &Arc<Store>, writes: &Tally) -> Vec<impl Stack + use<>> {
+    fn stacks(&self, upstreams: Vec<Upstream>, store: &Arc<Store>, writes: &Tally) -> Vec<impl Stack + use<>> {
         let core = self.core(store, writes);
         let log = self.access_log.as_ref().map(|(log, _)| log.clone());
         let edge = EdgeParts {
@@ -210,7 +216,7 @@ impl Gateway {
             digests: self.digests.clone(),
         };
         let stack = |upstream| stack::edge(edge.clone(), stack::core(core.clone(), upstream));
-        self.upstreams().map(stack).collect()
+        upstreams.into_iter().map(stack).collect()
     }
 
     fn core(&self, store: &Arc<Store>, writes: &Tally) -> CoreParts {

@@ -44,6 +44,7 @@ impl Default for Upstream {
             total_timeout: Duration::from_secs(60),
             pool_idle_timeout: Duration::from_secs(55),
             pool_max_idle: 64,
+            warm: true,
             retry_percent: 20,
         }
     }

@@ -59,6 +59,15 @@ impl Client {
         self.host.clone()
     }
 
+    /// Makes a connection, so that the first request need not wait for one.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Connect`].
+    pub async fn warm(&self) -> Result<(), SendError> {
+        self.pool.warm().await
+    }
+
     /// Takes a request and sends it, and waits for the response's head. One that `is_long`, that may last or leave HTTP,
     /// goes by an HTTP/1.1 connection of its own.
     ///

@@ -169,6 +169,22 @@ impl Pool {
     }
 }
 
+impl Pool {
+    /// Makes a connection and keeps it, if there is room.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Connect`].
+    pub async fn warm(&self) -> Result<(), SendError> {
+        if let (Sender::Http1(mut sender), _) = self.0.connect().await? {
+            // Its task has yet to begin.
+            sender.ready().await.map_err(|error| SendError::Connect(error.into()))?;
+            self.0.give_back(sender);
+        }
+        Ok(())
+    }
+}
+
 impl Shared {
     /// Returns the upstream's address with the path and query of `target`.
     fn address(&self, target: &Uri) -> Uri {

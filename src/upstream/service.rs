@@ -54,6 +54,13 @@ impl Upstream {
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
     }
+
+    /// Makes a connection, so that the first request need not wait for one. If it fails, the first request will tell.
+    pub async fn warm(self) {
+        if let Err(error) = self.0.client.warm().await {
+            tracing::debug!(?error, "no connection was made ahead");
+        }
+    }
 }
 
 impl Service<RoutedRequest> for Upstream {

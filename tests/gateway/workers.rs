@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use chathub_gateway::gateway::{Ended, StartError};
+use futures_util::FutureExt;
+use tokio::net::TcpListener;
 
 use crate::support::emulator::{Emulator, Endpoint};
 use crate::support::gateway::Gateway;
@@ -86,6 +88,22 @@ async fn connections_of_every_worker_end_before_the_gateway_does() {
         assert_eq!(connection.answer().await.status, 200);
     }
     assert_eq!(stopping.ended().await, Ended::Drained);
+}
+
+#[tokio::test]
+async fn a_connection_to_the_upstream_is_made_before_anybody_asks() {
+    let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", upstream.local_addr().unwrap());
+    let cold = Gateway::before_url(&url).set("upstream.warm = false").start().await;
+    cold.stop().await;
+    assert!(upstream.accept().now_or_never().is_none());
+
+    let gateway = Gateway::before_url(&url).set(WORKERS).start().await;
+
+    for _ in 0..4 {
+        soon(upstream.accept()).await.unwrap();
+    }
+    gateway.stop().await;
 }
 
 #[tokio::test]

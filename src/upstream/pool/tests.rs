@@ -127,6 +127,20 @@ async fn a_connection_is_used_again_once_its_answer_was_read() {
 }
 
 #[tokio::test]
+async fn a_connection_that_was_made_ahead_takes_the_first_request() {
+    let upstream = Upstream::start().await;
+    let pool = upstream.pool(LONG, &Room::new(1));
+    soon(pool.warm()).await.unwrap();
+    let mut accepted = upstream.accept().await;
+    let serving = async {
+        accepted.request().await;
+        accepted.answer().await;
+    };
+    let ((), status) = tokio::join!(serving, ask(&pool, "/"));
+    assert_eq!(status, 200);
+}
+
+#[tokio::test]
 async fn a_connection_whose_answer_was_not_read_is_closed() {
     let upstream = Upstream::start().await;
     let pool = upstream.pool(LONG, &Room::new(1));
