@@ -1,4 +1,8 @@
 //! Arguments, settings, runtime, the gateway, exit code.
+//!
+//! The allocator is the system's. jemalloc took 7 % less processor time for hits and 9 % less memory at 100,000 stored
+//! lists, but needs `make` to build, which a machine with nothing but Rust lacks; mimalloc held 14 MB when idle instead of
+//! six, which a sidecar pays in every pod.
 
 use std::process::ExitCode;
 
