@@ -4,6 +4,7 @@
 //! built of `parts.rs`, so that `tests/model` can build them of others.
 
 pub mod machine;
+mod neighbours;
 mod operators;
 mod parts;
 mod shared;

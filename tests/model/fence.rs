@@ -10,6 +10,7 @@ mod operators;
 /// What the machine is built of here.
 mod parts {
     pub(super) use std::collections::BTreeMap as Table;
+    pub(super) type Index<V> = Table<crate::chathub::id::OperatorId, V>;
 
     /// So few that a model of two writes reaches the bound.
     pub(super) const REMEMBERED: usize = 1;

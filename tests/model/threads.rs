@@ -30,6 +30,7 @@ mod parts {
     pub(super) use loom::sync::Mutex;
     pub(super) use loom::sync::atomic::AtomicU64;
     pub(super) use std::collections::BTreeMap as Table;
+    pub(super) type Index<V> = Table<crate::chathub::id::OperatorId, V>;
 
     pub(super) const REMEMBERED: usize = 1024;
     pub(super) const MOST_CLAIMED: usize = 100;

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use smallvec::SmallVec;
 
-use super::parts::{MOST_INDEXED, MOST_ORGANIZATIONS, REMEMBERED, Table};
+use super::parts::{Index, MOST_INDEXED, MOST_ORGANIZATIONS, REMEMBERED};
 use crate::chathub::id::{OperatorId, OrganizationId};
 
 /// Where an operator is. There is one of these for each operator of each stored list, and nearly always he is in one
@@ -46,9 +46,9 @@ impl Switch {
 /// The index and the switches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Operators {
-    places: Table<OperatorId, Place>,
+    places: Index<Place>,
     /// Those who are in several organizations, but for those who are in too many.
-    several: Table<OperatorId, Several>,
+    several: Index<Several>,
     /// Stored lists that are too long to be indexed.
     unindexed: usize,
     /// Status writes in flight or in doubt.
@@ -120,8 +120,11 @@ impl Operators {
         let Some(place) = self.places.get_mut(&operator) else { return };
         place.lists -= 1;
         if place.lists == 0 {
+            let is_in_several = place.organization.is_none();
             self.places.remove(&operator);
-            self.several.remove(&operator);
+            if is_in_several {
+                self.several.remove(&operator);
+            }
             return;
         }
         let Some(all) = self.several.get_mut(&operator) else { return };

@@ -1,11 +1,16 @@
 //! What the fence is built of. Nothing else in `fence/` names these types by their own paths, so that the model and the
 //! loom test can build the same sources of parts that they control (`tests/model`).
 
+use super::neighbours::Neighbours;
+use crate::chathub::id::OperatorId;
+
 pub(super) use std::sync::Mutex;
 pub(super) use std::sync::atomic::AtomicU64;
 
-/// Operators and groups have short names, and a stored list looks up two dozen of them.
 pub(super) type Table<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
+
+/// A table by operators, of which those with neighbouring numbers lie side by side.
+pub(super) type Index<V> = std::collections::HashMap<OperatorId, V, Neighbours>;
 
 /// How many switches are remembered. A fetch that took longer than this many status writes is not stored.
 pub(super) const REMEMBERED: usize = 1024;
