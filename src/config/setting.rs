@@ -157,7 +157,7 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     upstream.idle_timeout: TIMEOUT, "How long an answer's content may pause";
     upstream.total_timeout: TIMEOUT, "How long an answer that is not streamed may take in all";
     upstream.pool_idle_timeout: TIMEOUT, "How long an unused connection is kept";
-    upstream.pool_max_idle: Kind::Number(0..=10_000), "Unused connections that are kept; 0: none";
+    upstream.pool_max_idle: Kind::Number(0..=10_000), "Unused connections that are kept in all, beside one for each worker; 0: none";
     upstream.warm: Kind::Switch, "Whether connections are made at the start, so that nobody waits for them";
     upstream.retry_percent: Kind::Number(0..=100),
         "Reads that may be retried on a dead connection, in percent of requests; 0: none";

@@ -91,7 +91,7 @@ impl Listener {
     }
 
     /// Hands each connection and its place to `serve`, until the gateway drains. Those that the system has accepted for
-    /// us until then are served too: their clients may have sent a request already.
+    /// us until then are served too, while there are places: their clients may have sent a request already.
     pub async fn run(self, mut phases: PhaseWatch, serve: impl Fn(TcpStream, SocketAddr, OwnedSemaphorePermit)) {
         tokio::select! {
             () = phases.reached(Phase::Draining) => {}

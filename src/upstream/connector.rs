@@ -47,7 +47,7 @@ pub enum Protocols {
 /// The limit was reached.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("no connection within {0:?}")]
-pub struct ConnectTimeout(Duration);
+pub struct ConnectTimeout(pub Duration);
 
 impl TimedConnector {
     /// Creates a connector that offers `protocols` over TLS.
@@ -63,6 +63,12 @@ impl TimedConnector {
             Protocols::Http1 => tls.enable_http1().wrap_connector(tcp),
         };
         Self { inner, protocols, limit }
+    }
+
+    /// Returns how long connecting may take.
+    #[must_use]
+    pub const fn limit(&self) -> Duration {
+        self.limit
     }
 
     /// Returns what it offers.

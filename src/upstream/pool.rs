@@ -6,7 +6,8 @@
 //!
 //! What a newcomer would get wrong: a connection is free when its answer's *content* has been read to the end, not when
 //! the head has come. So it travels with the content ([`Lent`]) and comes back when that is dropped; if anything of the
-//! exchange is left then, the connection is closed instead.
+//! exchange is left then that the upstream has not sent yet, the connection is closed instead. And a request that finds no
+//! free connection waits for its own, though another may come free meanwhile.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -18,10 +19,11 @@ use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::client::legacy::connect::Connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tower::Service;
 
-use super::connector::{Protocols, TimedConnector};
+use super::connector::{ConnectTimeout, Protocols, TimedConnector};
 use crate::wire::Body;
 
 /// All requests share one HTTP/2 connection. Without pings, one that has silently died would fail them until the
@@ -36,9 +38,13 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug)]
 pub struct Pool(Arc<Shared>);
 
-/// Room for unused connections. Clones share it.
+/// Room for unused connections. Clones share it. Each pool keeps one besides, lest a burst at another take all the room.
 #[derive(Debug, Clone)]
-pub struct Room(Arc<AtomicUsize>);
+pub struct Room {
+    left: Arc<AtomicUsize>,
+    /// None at all is kept.
+    is_none: bool,
+}
 
 /// Why an exchange brought no response head.
 #[derive(Debug)]
@@ -61,8 +67,9 @@ struct Shared {
     idle_timeout: Duration,
     room: Room,
     unused: Mutex<Unused>,
-    /// Held while a connection is made on which HTTP/2 may be spoken: then one is enough for all who wait.
-    first: tokio::sync::Mutex<()>,
+    /// Held while a connection is made on which HTTP/2 may be spoken: then one is enough for all who wait. Tells whether the
+    /// last attempt failed.
+    first: tokio::sync::Mutex<bool>,
     speaks_http1: AtomicBool,
 }
 
@@ -70,7 +77,7 @@ struct Shared {
 struct Unused {
     /// In the order in which they were given back.
     http1: Vec<Waiting>,
-    http2: Option<http2::SendRequest<Body>>,
+    http2: Option<Streams>,
     /// A task closes those that are unused for too long.
     is_swept: bool,
 }
@@ -80,7 +87,15 @@ struct Unused {
 struct Waiting {
     sender: http1::SendRequest<Body>,
     since: Instant,
-    _place: Place,
+    /// `None` if it is the pool's only one.
+    _place: Option<Place>,
+}
+
+/// An HTTP/2 connection.
+#[derive(Debug)]
+struct Streams {
+    sender: http2::SendRequest<Body>,
+    last_taken: Instant,
 }
 
 /// A place in the room for unused connections.
@@ -98,18 +113,18 @@ impl Room {
     /// Room for so many.
     #[must_use]
     pub fn new(places: usize) -> Self {
-        Self(Arc::new(AtomicUsize::new(places)))
+        Self { left: Arc::new(AtomicUsize::new(places)), is_none: places == 0 }
     }
 
     fn take(&self) -> Option<Place> {
-        let taken = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+        let taken = self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
         taken.is_ok().then(|| Place(self.clone()))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.0.fetch_add(1, Relaxed);
+        self.0.left.fetch_add(1, Relaxed);
     }
 }
 
@@ -133,7 +148,8 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// [`SendError`]. A connection that the upstream had closed before anything was sent is none: then another is taken.
+    /// [`SendError`]. An unused connection that the upstream had closed before anything was sent is none: then another is
+    /// taken.
     ///
     /// # Panics
     ///
@@ -170,12 +186,15 @@ impl Pool {
 }
 
 impl Pool {
-    /// Makes a connection and keeps it, if there is room.
+    /// Makes a connection and keeps it, if any are kept.
     ///
     /// # Errors
     ///
     /// [`SendError::Connect`].
     pub async fn warm(&self) -> Result<(), SendError> {
+        if self.0.room.is_none {
+            return Ok(());
+        }
         if let (Sender::Http1(mut sender), _) = self.0.connect().await? {
             // Its task has yet to begin.
             sender.ready().await.map_err(|error| SendError::Connect(error.into()))?;
@@ -196,8 +215,9 @@ impl Shared {
     /// Takes a connection that is there.
     fn take(&self) -> Option<Sender> {
         let mut unused = self.lock();
-        if let Some(sender) = unused.http2.as_ref().filter(|sender| !sender.is_closed()) {
-            return Some(Sender::Http2(sender.clone()));
+        if let Some(streams) = unused.http2.as_mut().filter(|streams| !streams.sender.is_closed()) {
+            streams.last_taken = Instant::now();
+            return Some(Sender::Http2(streams.sender.clone()));
         }
         // The one that was used last: the others may then grow old and go.
         while let Some(waiting) = unused.http1.pop() {
@@ -208,21 +228,41 @@ impl Shared {
         None
     }
 
-    /// Makes a connection, or waits for one that all may share. Returns whether it is new.
+    /// Makes a connection, or waits for one that all may share, both together within the connector's limit. Returns
+    /// whether it is new.
     async fn connect(self: &Arc<Self>) -> Result<(Sender, bool), SendError> {
-        let mut _first = None;
-        if self.may_speak_http2() {
-            match self.first.try_lock() {
-                Ok(first) => _first = Some(first),
-                Err(_) => {
-                    // If it fails for whoever holds it, all others try at once, each for itself.
-                    drop(self.first.lock().await);
-                    if let Some(sender) = self.take() {
-                        return Ok((sender, false));
-                    }
-                }
-            }
+        let limit = self.connector.limit();
+        let connected = tokio::time::timeout(limit, self.connect_or_wait()).await;
+        connected.unwrap_or_else(|_| Err(SendError::Connect(ConnectTimeout(limit).into())))
+    }
+
+    async fn connect_or_wait(self: &Arc<Self>) -> Result<(Sender, bool), SendError> {
+        if !self.may_speak_http2() {
+            return self.connect_now().await;
         }
+        let mut has_failed = match self.first.try_lock() {
+            Ok(first) => first,
+            Err(_) => {
+                let next = self.first.lock().await;
+                if let Some(sender) = self.take() {
+                    return Ok((sender, false));
+                }
+                // If it failed for whoever was first, or came to HTTP/1.1, all others go at once, each for itself. If he
+                // has left, the next one is first.
+                if *next || !self.may_speak_http2() {
+                    drop(next);
+                    return self.connect_now().await;
+                }
+                next
+            }
+        };
+        *has_failed = false;
+        let result = self.connect_now().await;
+        *has_failed = result.is_err();
+        result
+    }
+
+    async fn connect_now(self: &Arc<Self>) -> Result<(Sender, bool), SendError> {
         let io = self.connector.clone().call(self.upstream.clone()).await.map_err(SendError::Connect)?;
         let is_http2 = io.connected().is_negotiated_h2();
         self.speaks_http1.store(!is_http2, Relaxed);
@@ -245,13 +285,20 @@ impl Shared {
         builder.timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL).keep_alive_timeout(PING_TIMEOUT);
         let (sender, connection) = builder.handshake(io).await?;
         tokio::spawn(async move { note(connection.await) });
-        self.lock().http2 = Some(sender.clone());
+        let mut unused = self.lock();
+        if unused.http2.as_ref().is_none_or(|streams| streams.sender.is_closed()) && !self.room.is_none {
+            unused.http2 = Some(Streams { sender: sender.clone(), last_taken: Instant::now() });
+        }
         Ok(Sender::Http2(sender))
     }
 
+    /// Keeps a connection that is free, if there is room.
     fn give_back(&self, sender: http1::SendRequest<Body>) {
-        if let Some(place) = sender.is_ready().then(|| self.room.take()).flatten() {
-            self.lock().http1.push(Waiting { sender, since: Instant::now(), _place: place });
+        let mut unused = self.lock();
+        let is_only_one = unused.http1.is_empty() && !self.room.is_none;
+        let place = if is_only_one { None } else { self.room.take() };
+        if is_only_one || place.is_some() {
+            unused.http1.push(Waiting { sender, since: Instant::now(), _place: place });
         }
     }
 
@@ -280,9 +327,12 @@ fn close_old(pool: &Weak<Shared>) -> Option<Option<Instant>> {
     let pool = pool.upgrade()?;
     let now = Instant::now();
     let mut unused = pool.lock();
-    let old = unused.http1.partition_point(|waiting| waiting.since + pool.idle_timeout <= now);
-    unused.http1.drain(..old);
-    Some(unused.http1.first().map(|waiting| waiting.since + pool.idle_timeout))
+    let until = |since: Instant| since + pool.idle_timeout;
+    unused.http1.retain(|waiting| until(waiting.since) > now && waiting.sender.is_ready());
+    // What is on its way there goes on.
+    unused.http2.take_if(|streams| until(streams.last_taken) <= now || streams.sender.is_closed());
+    let http2 = unused.http2.as_ref().map(|streams| until(streams.last_taken));
+    Some(unused.http1.first().map(|waiting| until(waiting.since)).into_iter().chain(http2).min())
 }
 
 type Io = <TimedConnector as Service<Uri>>::Response;
@@ -313,8 +363,18 @@ fn path(target: &Uri) -> PathAndQuery {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if let Some((sender, pool)) = self.0.take() {
-            pool.give_back(sender);
+        let Some((mut sender, pool)) = self.0.take() else { return };
+        if sender.is_ready() {
+            return pool.give_back(sender);
+        }
+        // What is left of the exchange may be there already: then the connection is soon free, and otherwise soon closed.
+        // Without a runtime the process ends.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                if sender.ready().await.is_ok() {
+                    pool.give_back(sender);
+                }
+            });
         }
     }
 }

@@ -13,7 +13,7 @@ pub struct ConnectionMetrics {
     open: IntGauge,
     /// Connections accepted.
     pub accepted: IntCounter,
-    /// Times the listener waited because `server.max_connections` were open.
+    /// Connections that had to wait because `server.max_connections` were open.
     pub full: IntCounter,
     /// Times accepting failed, as when file descriptors run out.
     pub accept_errors: IntCounter,
@@ -25,8 +25,10 @@ impl ConnectionMetrics {
             workers: all.gauge("workers", "Threads that serve clients' connections."),
             open: all.gauge("connections", "Clients' connections open now."),
             accepted: all.counter("connections_total", "Clients' connections accepted."),
-            full: all
-                .counter("connections_full_total", "Times accepting paused because server.max_connections were open."),
+            full: all.counter(
+                "connections_full_total",
+                "Connections that had to wait because server.max_connections were open.",
+            ),
             accept_errors: all.counter(
                 "accept_errors_total",
                 "Times accepting a connection failed, as when file descriptors run out.",

@@ -201,33 +201,113 @@ async fn an_unused_connection_is_closed_after_a_while() {
 }
 
 #[tokio::test]
-async fn unused_connections_beyond_the_bound_of_all_pools_are_closed() {
+async fn each_pool_keeps_one_unused_connection_and_more_while_there_is_room_in_all() {
     let upstream = Upstream::start().await;
     let room = Room::new(1);
     let (first, second) = (upstream.pool(LONG, &room), upstream.pool(LONG, &room));
-    let serve = async |is_kept: bool| {
+    let serve_two = async || {
+        let mut both = [upstream.accept().await, upstream.accept().await];
+        for accepted in &mut both {
+            accepted.request().await;
+        }
+        for accepted in &mut both {
+            accepted.answer().await;
+        }
+        both
+    };
+    let ask_two = async |pool| tokio::join!(ask(pool, "/"), ask(pool, "/"));
+    let (kept, _) = tokio::join!(serve_two(), ask_two(&first));
+    let (mut others, _) = tokio::join!(serve_two(), ask_two(&second));
+    let [one, other] = &mut others;
+    tokio::select! {
+        () = one.is_closed() => {}
+        () = other.is_closed() => {}
+    }
+    assert_eq!((first.0.lock().http1.len(), second.0.lock().http1.len()), (2, 1));
+
+    drop((kept, first));
+    assert_eq!(room.left.load(Relaxed), 1, "what goes leaves its place");
+}
+
+#[tokio::test]
+async fn without_room_nothing_is_kept_or_made_ahead() {
+    let upstream = Upstream::start().await;
+    let pool = upstream.pool(LONG, &Room::new(0));
+    soon(pool.warm()).await.unwrap();
+    let serving = async {
         let mut accepted = upstream.accept().await;
         accepted.request().await;
         accepted.answer().await;
-        if !is_kept {
-            accepted.is_closed().await;
-        }
-        accepted
+        accepted.is_closed().await;
     };
-    let (kept, _) = tokio::join!(serve(true), ask(&first, "/"));
-    tokio::join!(serve(false), ask(&second, "/"));
+    tokio::join!(serving, ask(&pool, "/"));
+}
 
-    drop((kept, first));
+#[tokio::test]
+async fn an_answer_that_is_there_and_that_nobody_reads_does_not_cost_its_connection() {
+    let upstream = Upstream::start().await;
+    let pool = upstream.pool(LONG, &Room::new(1));
+    let serving = async {
+        let mut accepted = upstream.accept().await;
+        for _ in 0..2 {
+            accepted.request().await;
+            accepted.answer().await;
+        }
+    };
+    let asking = async {
+        drop(soon(pool.send(&mut get("/"))).await.unwrap());
+        while pool.0.lock().http1.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        ask(&pool, "/").await
+    };
+    assert_eq!(tokio::join!(serving, soon(asking)).1, 200);
+}
 
-    // The place is free again once the pool that had it has gone.
-    tokio::join!(serve(true), ask(&second, "/"));
-    assert_eq!(room.0.load(Relaxed), 0);
+#[tokio::test]
+async fn an_unused_connection_of_http2_is_closed_after_a_while() {
+    let upstream = Upstream::start().await;
+    let (pool, tls) = secure_pool(&upstream, &[b"h2"], SHORT);
+    let serving = async {
+        let stream = soon(upstream.0.accept()).await.unwrap().0;
+        let stream = tls.accept(stream).await.unwrap();
+        let service = service_fn(async |_: Request<Incoming>| {
+            Ok::<_, std::convert::Infallible>(Response::new(Full::new(bytes::Bytes::from_static(b"ok"))))
+        });
+        let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        // Ends when the client closes.
+        let _ = soon(builder.serve_connection(TokioIo::new(stream), service)).await;
+    };
+    tokio::join!(serving, ask(&pool, "/"));
+    assert!(pool.0.lock().http2.is_none());
+}
+
+#[tokio::test]
+async fn when_whoever_connects_first_leaves_the_next_one_is_first() {
+    let upstream = Upstream::start().await;
+    let (pool, _tls) = secure_pool(&upstream, &[b"h2"], LONG);
+    let pool = Arc::new(pool);
+    let ask = || {
+        let pool = Arc::clone(&pool);
+        tokio::spawn(async move { pool.send(&mut get("/")).await.map(drop) })
+    };
+    let first = ask();
+    let _stalled = upstream.accept().await;
+    let others = [ask(), ask()];
+    tokio::task::yield_now().await;
+
+    first.abort();
+
+    let _stalled = upstream.accept().await;
+    tokio::task::yield_now().await;
+    assert!(futures_util::FutureExt::now_or_never(upstream.0.accept()).is_none(), "the third one waits");
+    others.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 #[tokio::test]
 async fn requests_that_come_at_once_share_one_connection_of_http2() {
     let upstream = Upstream::start().await;
-    let (pool, tls) = secure_pool(&upstream, &[b"h2", b"http/1.1"]);
+    let (pool, tls) = secure_pool(&upstream, &[b"h2", b"http/1.1"], LONG);
     let (seen, mut connections) = mpsc::unbounded_channel();
     let serving = tokio::spawn(async move {
         loop {
@@ -254,7 +334,7 @@ async fn requests_that_come_at_once_share_one_connection_of_http2() {
 #[tokio::test]
 async fn an_upstream_that_speaks_http1_over_tls_is_asked_on_several_connections() {
     let upstream = Upstream::start().await;
-    let (pool, tls) = secure_pool(&upstream, &[b"http/1.1"]);
+    let (pool, tls) = secure_pool(&upstream, &[b"http/1.1"], LONG);
     let serve = async || {
         let stream = soon(upstream.0.accept()).await.unwrap().0;
         tls.accept(stream).await.unwrap()
@@ -273,7 +353,7 @@ async fn an_upstream_that_speaks_http1_over_tls_is_asked_on_several_connections(
 }
 
 /// A pool that trusts the upstream's certificate, and what the upstream speaks TLS with.
-fn secure_pool(upstream: &Upstream, protocols: &[&[u8]]) -> (Pool, TlsAcceptor) {
+fn secure_pool(upstream: &Upstream, protocols: &[&[u8]], idle_timeout: Duration) -> (Pool, TlsAcceptor) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
@@ -293,5 +373,5 @@ fn secure_pool(upstream: &Upstream, protocols: &[&[u8]]) -> (Pool, TlsAcceptor) 
         .with_no_client_auth();
     let connector = TimedConnector::new(LONG, trust, Protocols::All);
     let url = format!("https://localhost:{}", upstream.0.local_addr().unwrap().port());
-    (Pool::new(connector, url.parse().unwrap(), LONG, Room::new(8)), TlsAcceptor::from(Arc::new(server)))
+    (Pool::new(connector, url.parse().unwrap(), idle_timeout, Room::new(8)), TlsAcceptor::from(Arc::new(server)))
 }
