@@ -20,7 +20,8 @@ use crate::store::{Entry, Fetch, Found};
 use crate::wire::Response;
 use crate::wire::cache_status::{CacheStatus, Detail, Forward, Outcome};
 
-/// The service of [`CacheLayer`]. Always ready: a hit waits for nothing below.
+/// What [`CacheLayer`] makes: the top of the core. It is no service, since it answers by reference and is always ready: a
+/// hit waits for nothing below.
 #[derive(Debug, Clone)]
 pub struct Cache<S> {
     pub(super) inner: S,
@@ -141,23 +142,6 @@ where
         let mut copy = refresh::copy(request);
         copy.head.extensions.insert(self.settings.store.begin_fetch(entry.key, false));
         self.settings.refresh.begin(self.inner.clone(), copy);
-    }
-}
-
-impl<S> Service<RoutedRequest> for Cache<S>
-where
-    S: Service<RoutedRequest, Response = Response, Error = Error, Future: Send> + Clone + Send + 'static,
-{
-    type Response = Response;
-    type Error = Error;
-    type Future = Answered;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: RoutedRequest) -> Self::Future {
-        self.answer(request)
     }
 }
 

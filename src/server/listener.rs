@@ -139,3 +139,27 @@ fn is_of_one_connection(error: &io::Error) -> bool {
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::server::workers::Workers;
+
+    #[tokio::test]
+    async fn connections_are_dealt_out_to_all_listeners() {
+        let workers = Workers::start(NonZeroUsize::new(2).unwrap()).unwrap();
+        let runtimes: Vec<_> = workers.handles().collect();
+        let listeners = bind(SocketAddr::from(([127, 0, 0, 1], 0)), &runtimes).unwrap();
+        let address = listeners[0].local_addr().unwrap();
+
+        // That all of them meet at one listener is as good as impossible.
+        let connections = futures_util::future::join_all((0..64).map(|_| TcpStream::connect(address))).await;
+
+        assert!(connections.iter().all(Result::is_ok));
+        for listener in &listeners {
+            listener.accept().await.unwrap();
+        }
+    }
+}

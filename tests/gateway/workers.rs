@@ -6,6 +6,7 @@ use chathub_gateway::gateway::{Ended, StartError};
 use futures_util::FutureExt;
 use tokio::net::TcpListener;
 
+use crate::support::connection::Connection;
 use crate::support::emulator::{Emulator, Endpoint};
 use crate::support::gateway::Gateway;
 use crate::support::soon;
@@ -19,18 +20,24 @@ fn list(token: &str) -> String {
     format!("GET /api/operator?organizationId=24 HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\n\r\n")
 }
 
+/// Opens all connections, and sends a head on each.
+async fn all_send(gateway: &Gateway, head: &str) -> Vec<Connection> {
+    let mut connections = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut connection = gateway.connect().await;
+        connection.send(head).await;
+        connections.push(connection);
+    }
+    connections
+}
+
 #[tokio::test]
 async fn a_list_is_fetched_once_and_then_answered_from_memory_on_every_worker() {
     let chathub = Emulator::start().await;
     let gateway = Gateway::before(&chathub).set(WORKERS).start().await;
     let list = list(&chathub.company_token("acme"));
     let gate = chathub.stall(Endpoint::ListOperators);
-    let mut connections = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let mut connection = gateway.connect().await;
-        connection.send(&list).await;
-        connections.push(connection);
-    }
+    let mut connections = all_send(&gateway, &list).await;
     gateway.reaches("followers_total", (CONNECTIONS - 1) as f64).await;
 
     gate.release();
@@ -51,12 +58,7 @@ async fn the_bound_on_connections_is_that_of_all_workers_together() {
     let chathub = Emulator::start().await;
     let gateway = Gateway::before(&chathub).set(WORKERS).set("server.max_connections = 1").start().await;
     let list = list(&chathub.company_token("acme")).replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n");
-    let mut connections = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let mut connection = gateway.connect().await;
-        connection.send(&list).await;
-        connections.push(connection);
-    }
+    let mut connections = all_send(&gateway, &list).await;
 
     // The last ones first: whoever has the place gives it up when its answer is given, whether it is read or not.
     for connection in connections.iter_mut().rev() {
@@ -72,12 +74,7 @@ async fn connections_of_every_worker_end_before_the_gateway_does() {
     // So that each of them fetches.
     let list = list(&chathub.company_token("acme")).replace("\r\n\r\n", "\r\ncache-control: no-cache\r\n\r\n");
     let gate = chathub.stall(Endpoint::ListOperators);
-    let mut connections = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let mut connection = gateway.connect().await;
-        connection.send(&list).await;
-        connections.push(connection);
-    }
+    let mut connections = all_send(&gateway, &list).await;
     soon(gate.reached(CONNECTIONS)).await;
     let mut stopping = gateway.begin_to_stop();
     assert!(!stopping.has_ended_within(Duration::from_millis(50)).await);
@@ -95,6 +92,8 @@ async fn a_connection_to_the_upstream_is_made_before_anybody_asks() {
     let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", upstream.local_addr().unwrap());
     let cold = Gateway::before_url(&url).set("upstream.warm = false").start().await;
+    // By now the first worker would have begun.
+    cold.admin("GET /readyz").await;
     cold.stop().await;
     assert!(upstream.accept().now_or_never().is_none());
 

@@ -54,7 +54,7 @@ fn refreshing(ahead: Duration) -> Fixture {
 impl Fixture {
     /// Asks, and lets `answer` answer if the request goes forward.
     async fn ask(&mut self, fields: &[(&str, &str)], answer: impl FnOnce() -> Response) -> Response {
-        let mut asked = tokio::spawn(self.cache.call(testing::routed("GET", TARGET, fields)));
+        let mut asked = tokio::spawn(self.cache.answer(testing::routed("GET", TARGET, fields)));
         tokio::select! {
             hit = &mut asked => return hit.unwrap().unwrap(),
             request = self.below.next_request() => request.unwrap().1.send_response(answer()),
@@ -223,7 +223,7 @@ async fn nothing_is_stored_beyond_the_life_of_the_token() {
 async fn what_is_stored_is_fetched_without_a_coding() {
     let mut fixture = fixture();
     let fields = [("authorization", "Bearer a"), ("accept-encoding", "gzip")];
-    let asked = tokio::spawn(fixture.cache.call(testing::routed("GET", TARGET, &fields)));
+    let asked = tokio::spawn(fixture.cache.answer(testing::routed("GET", TARGET, &fields)));
     let (request, answer) = fixture.below.next_request().await.unwrap();
     assert_eq!(request.head.headers["accept-encoding"], "identity");
     answer.send_response(testing::list(LIST));
@@ -233,7 +233,7 @@ async fn what_is_stored_is_fetched_without_a_coding() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_fetch_says_that_it_went_forward() {
     let mut fixture = fixture();
-    let asked = tokio::spawn(fixture.cache.call(testing::routed("GET", TARGET, &[("authorization", "Bearer a")])));
+    let asked = tokio::spawn(fixture.cache.answer(testing::routed("GET", TARGET, &[("authorization", "Bearer a")])));
     let (_, answer) = fixture.below.next_request().await.unwrap();
     let mut broken = testing::list("");
     *broken.message.body_mut() = Body::streamed(http_body_util::StreamBody::new(futures_util::stream::once(async {
@@ -250,7 +250,7 @@ async fn a_slow_older_fetch_does_not_take_the_place_of_a_newer_one() {
     const NEWER: &str = r#"[{"id":2,"name":"B","status":0}]"#;
     let mut fixture = fixture();
     let fields = [("authorization", "Bearer a")];
-    let slow = tokio::spawn(fixture.cache.call(testing::routed("GET", TARGET, &fields)));
+    let slow = tokio::spawn(fixture.cache.answer(testing::routed("GET", TARGET, &fields)));
     let (_, older) = fixture.below.next_request().await.unwrap();
     let refresh = [fields[0], ("cache-control", "no-cache")];
     let refreshed = fixture.ask(&refresh, || testing::list(NEWER)).await;
@@ -269,7 +269,7 @@ async fn a_hit_near_the_end_of_a_lifetime_has_the_list_fetched_anew_once_a_secon
     fixture.list().await;
     tokio::time::advance(Duration::from_secs(49)).await;
     let hit =
-        |fixture: &mut Fixture| fixture.cache.call(testing::routed("GET", TARGET, &[("authorization", "Bearer a")]));
+        |fixture: &mut Fixture| fixture.cache.answer(testing::routed("GET", TARGET, &[("authorization", "Bearer a")]));
     hit(&mut fixture).await.unwrap();
     tokio::time::advance(Duration::from_secs(2)).await;
 

@@ -1,7 +1,9 @@
 //! Which connection a request takes, and what becomes of it afterwards.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
@@ -13,6 +15,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::*;
 use crate::upstream::connector;
@@ -36,6 +39,16 @@ impl Upstream {
 
     async fn accept(&self) -> Accepted {
         Accepted(BufReader::new(soon(self.0.accept()).await.unwrap().0))
+    }
+
+    /// Accepts a connection and answers so many requests on it.
+    async fn serve(&self, requests: usize) -> Accepted {
+        let mut accepted = self.accept().await;
+        for _ in 0..requests {
+            accepted.request().await;
+            accepted.answer().await;
+        }
+        accepted
     }
 }
 
@@ -159,11 +172,8 @@ async fn an_unused_connection_that_the_upstream_closes_fails_nobody() {
     let upstream = Upstream::start().await;
     let pool = upstream.pool(LONG, &Room::new(1));
     for number in 0..20 {
-        let serving = async {
-            let mut accepted = upstream.accept().await;
-            accepted.request().await;
-            accepted.answer().await;
-        };
+        // What it returns is dropped at once: the connection is closed while nobody uses it.
+        let serving = async { drop(upstream.serve(1).await) };
         let target = format!("/{number}");
         tokio::join!(serving, ask(&pool, &target));
     }
@@ -191,12 +201,7 @@ async fn where_nobody_listens_nothing_is_sent() {
 async fn an_unused_connection_is_closed_after_a_while() {
     let upstream = Upstream::start().await;
     let pool = upstream.pool(SHORT, &Room::new(1));
-    let serving = async {
-        let mut accepted = upstream.accept().await;
-        accepted.request().await;
-        accepted.answer().await;
-        accepted.is_closed().await;
-    };
+    let serving = async { upstream.serve(1).await.is_closed().await };
     tokio::join!(serving, ask(&pool, "/"));
 }
 
@@ -234,12 +239,7 @@ async fn without_room_nothing_is_kept_or_made_ahead() {
     let upstream = Upstream::start().await;
     let pool = upstream.pool(LONG, &Room::new(0));
     soon(pool.warm()).await.unwrap();
-    let serving = async {
-        let mut accepted = upstream.accept().await;
-        accepted.request().await;
-        accepted.answer().await;
-        accepted.is_closed().await;
-    };
+    let serving = async { upstream.serve(1).await.is_closed().await };
     tokio::join!(serving, ask(&pool, "/"));
 }
 
@@ -247,13 +247,6 @@ async fn without_room_nothing_is_kept_or_made_ahead() {
 async fn an_answer_that_is_there_and_that_nobody_reads_does_not_cost_its_connection() {
     let upstream = Upstream::start().await;
     let pool = upstream.pool(LONG, &Room::new(1));
-    let serving = async {
-        let mut accepted = upstream.accept().await;
-        for _ in 0..2 {
-            accepted.request().await;
-            accepted.answer().await;
-        }
-    };
     let asking = async {
         drop(soon(pool.send(&mut get("/"))).await.unwrap());
         while pool.0.lock().http1.is_empty() {
@@ -261,7 +254,7 @@ async fn an_answer_that_is_there_and_that_nobody_reads_does_not_cost_its_connect
         }
         ask(&pool, "/").await
     };
-    assert_eq!(tokio::join!(serving, soon(asking)).1, 200);
+    assert_eq!(tokio::join!(upstream.serve(2), soon(asking)).1, 200);
 }
 
 #[tokio::test]
@@ -271,15 +264,23 @@ async fn an_unused_connection_of_http2_is_closed_after_a_while() {
     let serving = async {
         let stream = soon(upstream.0.accept()).await.unwrap().0;
         let stream = tls.accept(stream).await.unwrap();
-        let service = service_fn(async |_: Request<Incoming>| {
-            Ok::<_, std::convert::Infallible>(Response::new(Full::new(bytes::Bytes::from_static(b"ok"))))
-        });
-        let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-        // Ends when the client closes.
-        let _ = soon(builder.serve_connection(TokioIo::new(stream), service)).await;
+        soon(serve_http2(stream)).await;
     };
     tokio::join!(serving, ask(&pool, "/"));
     assert!(pool.0.lock().http2.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_the_first_connection_takes_no_longer_than_making_one() {
+    let upstream = Upstream::start().await;
+    let (pool, _tls) = secure_pool(&upstream, &[b"h2"], LONG);
+    let began = Instant::now();
+    let ask = async || match pool.send(&mut get("/")).await {
+        Err(SendError::Connect(error)) => error.is::<ConnectTimeout>(),
+        _ => false,
+    };
+    assert_eq!(tokio::join!(ask(), ask()), (true, true));
+    assert!(began.elapsed() < LONG + Duration::from_secs(1), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -299,8 +300,7 @@ async fn when_whoever_connects_first_leaves_the_next_one_is_first() {
     first.abort();
 
     let _stalled = upstream.accept().await;
-    tokio::task::yield_now().await;
-    assert!(futures_util::FutureExt::now_or_never(upstream.0.accept()).is_none(), "the third one waits");
+    assert!(pool.0.first.try_lock().is_err(), "the next one connects, and the third one waits");
     others.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
@@ -314,12 +314,7 @@ async fn requests_that_come_at_once_share_one_connection_of_http2() {
             let (stream, _) = upstream.0.accept().await.unwrap();
             seen.send(()).unwrap();
             let stream = tls.accept(stream).await.unwrap();
-            let service = service_fn(async |request: Request<Incoming>| {
-                assert_eq!(request.uri().path(), "/x");
-                Ok::<_, std::convert::Infallible>(Response::new(Full::new(bytes::Bytes::from_static(b"ok"))))
-            });
-            let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-            tokio::spawn(builder.serve_connection(TokioIo::new(stream), service));
+            tokio::spawn(serve_http2(stream));
         }
     });
 
@@ -350,6 +345,16 @@ async fn an_upstream_that_speaks_http1_over_tls_is_asked_on_several_connections(
     };
     let (answers, _streams) = tokio::join!(both, serving);
     assert_eq!(answers, (StatusCode::OK, StatusCode::OK));
+}
+
+/// Answers with the path of each request, until the client closes.
+async fn serve_http2(stream: TlsStream<TcpStream>) {
+    let service = service_fn(async |request: Request<Incoming>| {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(request.uri().path().to_owned())))
+    });
+    let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    // However it closes.
+    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// A pool that trusts the upstream's certificate, and what the upstream speaks TLS with.
