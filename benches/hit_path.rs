@@ -21,7 +21,6 @@ use chathub_gateway::telemetry::access::AccessLog;
 use chathub_gateway::telemetry::metrics::Metrics;
 use chathub_gateway::wire::{Body, Request, Response};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
 /// A list of some two kilobytes, as in the measurements of the design.
@@ -70,7 +69,7 @@ async fn send(stack: impl Stack, request: Request) -> Result<Response, Infallibl
 }
 
 fn hit_path(criterion: &mut Criterion) {
-    let runtime = Runtime::new().expect("a runtime");
+    let runtime = support::runtime();
     let stack = runtime.block_on(async { stack() });
     let mut group = criterion.benchmark_group("stack");
     group.throughput(Throughput::Elements(1));

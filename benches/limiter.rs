@@ -21,7 +21,6 @@ use chathub_gateway::throttle::pacer::{Arrival, Ask, Pacer, Terms};
 use chathub_gateway::throttle::{Class, Quota, Rank};
 use chathub_gateway::wire::{Body, Request, Response};
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
-use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
 async fn answer(_: RoutedRequest) -> Result<Response, Error> {
@@ -38,7 +37,7 @@ fn request(digests: &DigestKey) -> RoutedRequest {
 }
 
 fn pass_through(criterion: &mut Criterion) {
-    let runtime = Runtime::new().expect("a runtime");
+    let runtime = support::runtime();
     let mut group = criterion.benchmark_group("pass_through");
     for (name, mode) in [("off", Mode::Off), ("enforce", Mode::Enforce)] {
         let digests = DigestKey::random().expect("the system has random numbers");

@@ -17,6 +17,7 @@ use chathub_gateway::telemetry::metrics::Metrics;
 use chathub_gateway::throttle::pacer::Terms;
 use chathub_gateway::throttle::{Class, FeedbackLayer, Limiter, Quota, ThrottleLayer};
 use chathub_gateway::upstream::retry::RetryReads;
+use tokio::runtime::{Builder, Runtime};
 
 /// The parts of a core. Lists are fresh for a minute.
 pub(crate) fn core(clock: Clock, metrics: &Metrics, digests: DigestKey, mode: Mode) -> CoreParts {
@@ -61,4 +62,10 @@ pub(crate) fn core(clock: Clock, metrics: &Metrics, digests: DigestKey, mode: Mo
         },
         feedback: FeedbackLayer { clock },
     }
+}
+
+/// A runtime like a worker's.
+#[allow(dead_code, reason = "not every bench that mounts this module needs one")]
+pub(crate) fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
