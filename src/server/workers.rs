@@ -2,8 +2,8 @@
 //!
 //! Why not one runtime with several threads: there a request's three tasks, its client's connection, its upstream's and
 //! its own, run wherever a thread is free, so each hop may wake another thread through the kernel. Where a request stays
-//! on one thread, what is passed through took 15 to 25 % less processor time (`benches/peers`), and an answer from memory
-//! no more.
+//! on one thread, an answer from memory took 15 % less processor time, a list that is fetched 9 %, and what is passed
+//! through 6 % in one comparison and 24 % in another.
 //!
 //! What a newcomer would get wrong: a connection stays with the worker that accepted it, and the kernel chooses that by a
 //! hash of its addresses. A few busy connections may therefore meet on one worker while another has nothing to do. All

@@ -2,7 +2,7 @@
 //!
 //! It stands in the place of hyper-util's pooled client, over the same connections of hyper, because there is only one
 //! upstream: that client finds a connection by a hash of scheme and authority, several times for each request, and waits
-//! for the end of each answer in a task of its own. Together that was a sixth of the instructions of what is passed through.
+//! for the end of each answer in a task of its own. Together that was an eighth of the instructions of what is passed through.
 //!
 //! What a newcomer would get wrong: a connection is free when its answer's *content* has been read to the end, not when
 //! the head has come. So it travels with the content ([`Lent`]) and comes back when that is dropped; if anything of the
@@ -183,9 +183,7 @@ impl Pool {
             }
         }
     }
-}
 
-impl Pool {
     /// Makes a connection and keeps it, if any are kept.
     ///
     /// # Errors
@@ -237,7 +235,7 @@ impl Shared {
     }
 
     async fn connect_or_wait(self: &Arc<Self>) -> Result<(Sender, bool), SendError> {
-        if !self.may_speak_http2() {
+        if !self.may_share() {
             return self.connect_now().await;
         }
         let mut has_failed = match self.first.try_lock() {
@@ -249,7 +247,7 @@ impl Shared {
                 }
                 // If it failed for whoever was first, or came to HTTP/1.1, all others go at once, each for itself. If he
                 // has left, the next one is first.
-                if *next || !self.may_speak_http2() {
+                if *next || !self.may_share() {
                     drop(next);
                     return self.connect_now().await;
                 }
@@ -274,8 +272,10 @@ impl Shared {
         Ok((sender.map_err(|error| SendError::Connect(error.into()))?, true))
     }
 
-    fn may_speak_http2(&self) -> bool {
-        self.upstream.scheme() == Some(&Scheme::HTTPS)
+    /// Returns whether a connection may turn out to be one that all share: of HTTP/2, and kept.
+    fn may_share(&self) -> bool {
+        !self.room.is_none
+            && self.upstream.scheme() == Some(&Scheme::HTTPS)
             && self.connector.protocols() == Protocols::All
             && !self.speaks_http1.load(Relaxed)
     }

@@ -268,7 +268,7 @@ async fn an_answer_that_is_there_and_that_nobody_reads_does_not_cost_its_connect
 #[tokio::test]
 async fn an_unused_connection_of_http2_is_closed_after_a_while() {
     let upstream = Upstream::start().await;
-    let (pool, tls) = secure_pool(&upstream, &[b"h2"], SHORT);
+    let (pool, tls) = secure_pool(&upstream, &[b"h2"], SHORT, 8);
     let serving = async {
         let stream = soon(upstream.0.accept()).await.unwrap().0;
         let stream = tls.accept(stream).await.unwrap();
@@ -281,7 +281,7 @@ async fn an_unused_connection_of_http2_is_closed_after_a_while() {
 #[tokio::test(start_paused = true)]
 async fn waiting_for_the_first_connection_takes_no_longer_than_making_one() {
     let upstream = Upstream::start().await;
-    let (pool, _tls) = secure_pool(&upstream, &[b"h2"], LONG);
+    let (pool, _tls) = secure_pool(&upstream, &[b"h2"], LONG, 8);
     let began = Instant::now();
     let ask = async || match pool.send(&mut get("/")).await {
         Err(SendError::Connect(error)) => error.is::<ConnectTimeout>(),
@@ -292,9 +292,20 @@ async fn waiting_for_the_first_connection_takes_no_longer_than_making_one() {
 }
 
 #[tokio::test]
+async fn where_nothing_is_kept_nobody_waits_for_the_connection_of_another() {
+    let upstream = Upstream::start().await;
+    let (pool, _tls) = secure_pool(&upstream, &[b"h2"], LONG, 0);
+    let both = futures_util::future::join(ask(&pool, "/"), ask(&pool, "/"));
+    let _stalled = tokio::select! {
+        _ = both => unreachable!("nobody answers"),
+        stalled = async { [upstream.accept().await, upstream.accept().await] } => stalled,
+    };
+}
+
+#[tokio::test]
 async fn when_whoever_connects_first_leaves_the_next_one_is_first() {
     let upstream = Upstream::start().await;
-    let (pool, _tls) = secure_pool(&upstream, &[b"h2"], LONG);
+    let (pool, _tls) = secure_pool(&upstream, &[b"h2"], LONG, 8);
     let pool = Arc::new(pool);
     let ask = || {
         let pool = Arc::clone(&pool);
@@ -315,7 +326,7 @@ async fn when_whoever_connects_first_leaves_the_next_one_is_first() {
 #[tokio::test]
 async fn requests_that_come_at_once_share_one_connection_of_http2() {
     let upstream = Upstream::start().await;
-    let (pool, tls) = secure_pool(&upstream, &[b"h2", b"http/1.1"], LONG);
+    let (pool, tls) = secure_pool(&upstream, &[b"h2", b"http/1.1"], LONG, 8);
     let (seen, mut connections) = mpsc::unbounded_channel();
     let serving = tokio::spawn(async move {
         loop {
@@ -337,7 +348,7 @@ async fn requests_that_come_at_once_share_one_connection_of_http2() {
 #[tokio::test]
 async fn an_upstream_that_speaks_http1_over_tls_is_asked_on_several_connections() {
     let upstream = Upstream::start().await;
-    let (pool, tls) = secure_pool(&upstream, &[b"http/1.1"], LONG);
+    let (pool, tls) = secure_pool(&upstream, &[b"http/1.1"], LONG, 8);
     let serve = async || {
         let stream = soon(upstream.0.accept()).await.unwrap().0;
         tls.accept(stream).await.unwrap()
@@ -366,7 +377,7 @@ async fn serve_http2(stream: TlsStream<TcpStream>) {
 }
 
 /// A pool that trusts the upstream's certificate, and what the upstream speaks TLS with.
-fn secure_pool(upstream: &Upstream, protocols: &[&[u8]], idle_timeout: Duration) -> (Pool, TlsAcceptor) {
+fn secure_pool(upstream: &Upstream, protocols: &[&[u8]], idle_timeout: Duration, room: usize) -> (Pool, TlsAcceptor) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
@@ -386,5 +397,5 @@ fn secure_pool(upstream: &Upstream, protocols: &[&[u8]], idle_timeout: Duration)
         .with_no_client_auth();
     let connector = TimedConnector::new(LONG, trust, Protocols::All);
     let url = format!("https://localhost:{}", upstream.0.local_addr().unwrap().port());
-    (Pool::new(connector, url.parse().unwrap(), idle_timeout, Room::new(8)), TlsAcceptor::from(Arc::new(server)))
+    (Pool::new(connector, url.parse().unwrap(), idle_timeout, Room::new(room)), TlsAcceptor::from(Arc::new(server)))
 }
