@@ -11,7 +11,7 @@ use bytes::Bytes;
 use chathub_gateway::chathub::credential::{Digest, DigestKey};
 use chathub_gateway::chathub::id::OperatorId;
 use chathub_gateway::chathub::{Groups, List, OrganizationId};
-use chathub_gateway::store::{CacheKey, Entry, Fetch, Found, Pools, Store};
+use chathub_gateway::store::{CacheKey, Entry, Fetch, Found, Pools, Refusal, Store};
 use chathub_gateway::telemetry::metrics::Metrics;
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use http::HeaderMap;
@@ -38,16 +38,10 @@ fn operators(organization: u32, count: u32) -> Box<[OperatorId]> {
 }
 
 fn entry(fetch: &Fetch, operators: Box<[OperatorId]>) -> Arc<Entry> {
-    let content = Bytes::from_static(b"[]");
-    Arc::new(Entry::new(
-        &Pools::default(),
-        &HeaderMap::new(),
-        content,
-        operators,
-        fetch,
-        tokio::time::Instant::now(),
-        HOUR,
-    ))
+    let (pools, bytes) = (Pools::default(), Bytes::from_static(b"[]"));
+    let content = pools.contents.content(fetch.key().list, bytes, |_| Ok::<_, Refusal>(operators));
+    let (content, now) = (content.expect("it is a list"), tokio::time::Instant::now());
+    Arc::new(Entry::new(&pools, &HeaderMap::new(), content, fetch, now, HOUR))
 }
 
 fn store_list(store: &Store, key: CacheKey, operators: Box<[OperatorId]>) -> Arc<Entry> {

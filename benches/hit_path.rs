@@ -1,10 +1,12 @@
-//! The whole stack in memory: a hit, a miss that is stored, and what passes through, without sockets.
+//! The whole stack in memory: a hit, a miss that is stored, the same when the list is as it was, and what passes through,
+//! without sockets.
 //!
 //! The leaf is a service that answers at once, so what is measured is ours. Compare figures of one run only: machines
 //! are noisy.
 
 mod support;
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
@@ -24,16 +26,26 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tower::ServiceExt;
 
 /// A list of some two kilobytes, as in the measurements of the design.
-fn list() -> Bytes {
+fn list(first: u32) -> Bytes {
     let one =
         |id| format!(r#"{{"id":{id},"name":"Operator {id}","status":0,"organization":{{"id":24,"name":"Support"}}}}"#);
-    format!("[{}]", (100..124).map(one).collect::<Vec<_>>().join(",")).into()
+    format!("[{}]", (first..first + 24).map(one).collect::<Vec<_>>().join(",")).into()
 }
 
-/// The leaf: always the same list.
-async fn answer(_: RoutedRequest) -> Result<Response, Error> {
-    thread_local!(static LIST: Bytes = list());
-    let content = LIST.with(Bytes::clone);
+/// The organization whose list is another each time. That of all others is always the same.
+const CHANGING: &str = "/api/operator?organizationId=6";
+
+/// The leaf.
+async fn answer(request: RoutedRequest) -> Result<Response, Error> {
+    thread_local! {
+        // More of them than the store still holds after they were replaced.
+        static LISTS: Vec<Bytes> = (0..512).map(|number| list(100 + number)).collect();
+        static TURN: Cell<usize> = const { Cell::new(0) };
+    }
+    let is_changing = request.head.uri.path_and_query().is_some_and(|target| target == CHANGING);
+    let turn = TURN.get() + usize::from(is_changing);
+    TURN.set(turn);
+    let content = LISTS.with(|lists| lists[if is_changing { turn % lists.len() } else { 0 }].clone());
     let message = http::Response::builder().header("content-type", "application/json; charset=utf-8");
     Ok(Response::new(message.body(Body::from(content)).expect("the head is well-formed")))
 }
@@ -75,7 +87,8 @@ fn hit_path(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     let rows = [
         ("hit", "/api/operator?organizationId=24", None),
-        ("miss_and_store", "/api/operator?organizationId=24", Some("no-cache")),
+        ("miss_and_store", CHANGING, Some("no-cache")),
+        ("miss_unchanged", "/api/operator?organizationId=24", Some("no-cache")),
         ("pass_through", "/api/chat/chats", None),
     ];
     for (name, target, cache_control) in rows {

@@ -4,6 +4,7 @@
 //! write moves a number, and every stored response that was fetched before is unusable from that instant on, wherever it
 //! lies; the memory it holds is reclaimed when it is replaced or ages out.
 
+mod content;
 pub mod entry;
 pub mod fence;
 pub mod fetch;
@@ -59,7 +60,7 @@ impl Store {
         let (registered, evictions) = (Arc::clone(&fence), metrics.evictions.clone());
         // Whatever way an entry takes out of the store, it comes by here, once.
         let left = move |key: Arc<CacheKey>, entry: Arc<Entry>, cause: RemovalCause| {
-            registered.remove(&key, &entry.operators);
+            registered.remove(&key, entry.operators());
             evictions.count(cause);
         };
         let entries = moka::sync::Cache::builder()
@@ -120,14 +121,14 @@ impl Store {
             return Err(Refusal::NoCapacity);
         }
         // Registered before it is inserted and removed after it has left: the index is never behind the entries.
-        self.fence.land(&key, &entry.stamp, &entry.operators)?;
+        self.fence.land(&key, &entry.stamp, entry.operators())?;
         let stored = self.entries.entry(key).and_compute_with(|current| match current {
             Some(current) if self.is_newer(&key, current.value(), entry) => Op::Nop,
             _ => Op::Put(Arc::clone(entry)),
         });
         match stored {
             CompResult::Unchanged(_) | CompResult::StillNone(_) => {
-                self.fence.remove(&key, &entry.operators);
+                self.fence.remove(&key, entry.operators());
                 Err(Refusal::Overtaken)
             }
             CompResult::Inserted(_) | CompResult::ReplacedWith(_) | CompResult::Removed(_) => Ok(()),
@@ -138,7 +139,7 @@ impl Store {
     /// is no reason against it: who joined knew of no move of its groups. A switch that passed it over is one.
     #[must_use]
     pub fn may_share(&self, entry: &Entry) -> bool {
-        !self.fence.has_switched(&entry.key, &entry.stamp, &entry.operators)
+        !self.fence.has_switched(&entry.key, &entry.stamp, entry.operators())
     }
 
     /// Two fetches of one key may run at once, if one of them is a refresh; the later began with newer data.

@@ -47,10 +47,11 @@ pub(crate) fn key(who: &str, organization: u32) -> CacheKey {
 
 /// What a fetch brought: an empty list, as far as anybody looks, that is said to hold these operators.
 pub(crate) fn entry(fetch: &Fetch, operators: &[i32]) -> Arc<Entry> {
+    let (pools, bytes) = (Pools::default(), bytes::Bytes::from_static(b"[]"));
     let operators = operators.iter().copied().map(OperatorId).collect();
-    let content = bytes::Bytes::from_static(b"[]");
+    let content = pools.contents.content(fetch.key().list, bytes, |_| Ok::<_, Refusal>(operators)).unwrap();
     let (now, life) = (tokio::time::Instant::now(), Duration::from_secs(60));
-    Arc::new(Entry::new(&Pools::default(), &http::HeaderMap::new(), content, operators, fetch, now, life))
+    Arc::new(Entry::new(&pools, &http::HeaderMap::new(), content, fetch, now, life))
 }
 
 /// Fetches and stores in one step.

@@ -176,10 +176,11 @@ impl FillLayer {
         control: &CacheControl,
         content: &Bytes,
     ) -> Result<Arc<Entry>, Detail> {
-        let operators = judge_content(fetch.key().list, content)?;
+        let (list, pools) = (fetch.key().list, self.store.pools());
+        let content = pools.contents.content(list, content.clone(), |content| judge_content(list, content))?;
         let generated = sent.checked_sub(initial_age(&head.headers)).unwrap_or(sent);
         let age = self.clock.now() - generated;
-        let mut life = lifetime(self.lifetimes.of(fetch.key().list), control, &head.headers);
+        let mut life = lifetime(self.lifetimes.of(list), control, &head.headers);
         if life <= age {
             return Err(Detail::NoLifetime);
         }
@@ -190,7 +191,7 @@ impl FillLayer {
             }
             life = life.min(age + left);
         }
-        Ok(Arc::new(Entry::new(self.store.pools(), &head.headers, content.clone(), operators, fetch, generated, life)))
+        Ok(Arc::new(Entry::new(pools, &head.headers, content, fetch, generated, life)))
     }
 }
 

@@ -6,10 +6,10 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::HeaderMap;
 use tokio::time::Instant;
 
+use super::content::Content;
 use super::fence::{Seen, Stamp};
 use super::fetch::Fetch;
 use super::head::Head;
@@ -27,11 +27,9 @@ const OPERATOR_OVERHEAD: usize = 64;
 #[derive(Debug)]
 pub struct Entry {
     head: Shared<Head>,
-    content: Shared<Bytes>,
+    content: Shared<Content>,
     /// What it is stored under.
     pub key: CacheKey,
-    /// The operators that it holds, in order, each once.
-    pub operators: Box<[OperatorId]>,
     /// What was known before its fetch began.
     pub stamp: Stamp,
     /// When it was last found to be current.
@@ -50,7 +48,8 @@ pub struct Entry {
 #[derive(Debug, Clone, Default)]
 pub struct Pools {
     heads: Pool<Head>,
-    contents: Pool<Bytes>,
+    /// What was read in lists.
+    pub contents: Pool<Content>,
 }
 
 impl Pools {
@@ -61,23 +60,20 @@ impl Pools {
 }
 
 impl Entry {
-    /// Keeps a response that holds these operators, which are in order, each once. Its fields are copied; `content` must
-    /// be as long as its memory.
+    /// Keeps a response. Its fields are copied.
     #[must_use]
     pub fn new(
         pools: &Pools,
         fields: &HeaderMap,
-        content: Bytes,
-        operators: Box<[OperatorId]>,
+        content: Shared<Content>,
         fetch: &Fetch,
         generated: Instant,
         lifetime: Duration,
     ) -> Self {
         Self {
             head: pools.heads.share(Head::copy(fields)),
-            content: pools.contents.share(content),
+            content,
             key: fetch.key(),
-            operators,
             stamp: fetch.stamp(),
             seen: Seen::never(),
             order: fetch.order,
@@ -94,6 +90,12 @@ impl Entry {
         self.refreshed_at_seconds.fetch_max(second, Relaxed) < second
     }
 
+    /// Returns the operators that it holds, in order, each once.
+    #[must_use]
+    pub fn operators(&self) -> &[OperatorId] {
+        &self.content.operators
+    }
+
     /// Returns the response's age at `now` (RFC 9111 §4.2.3).
     #[must_use]
     pub fn age(&self, now: Instant) -> Duration {
@@ -104,7 +106,7 @@ impl Entry {
     /// says.
     #[must_use]
     pub fn to_response(&self, age: Duration) -> http::Response<Body> {
-        let mut response = http::Response::new(Body::from(Bytes::clone(&self.content)));
+        let mut response = http::Response::new(Body::from(self.content.bytes.clone()));
         *response.headers_mut() = self.head.at_age(age.as_secs());
         response
     }
@@ -112,14 +114,14 @@ impl Entry {
     /// Returns whether a client could not tell the two apart but by their dates.
     #[must_use]
     pub fn says_the_same_as(&self, other: &Self) -> bool {
-        *self.content == *other.content && self.head.says_the_same_as(&other.head)
+        self.content.bytes == other.content.bytes && self.head.says_the_same_as(&other.head)
     }
 
     /// Returns what holding the entry costs, in bytes, if it shares with no other.
     #[must_use]
     pub fn weight(&self) -> u32 {
-        let operators = self.operators.len() * OPERATOR_OVERHEAD;
-        let weight = OVERHEAD + self.content.len() + operators + self.head.weight();
+        let operators = self.operators().len() * OPERATOR_OVERHEAD;
+        let weight = OVERHEAD + self.content.bytes.len() + operators + self.head.weight();
         u32::try_from(weight).unwrap_or(u32::MAX)
     }
 }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use foldhash::quality::RandomState;
 
 /// Values of one kind that are in use. Clones are the same pool.
-pub(super) struct Pool<T>(Arc<Known<T>>);
+pub struct Pool<T>(Arc<Known<T>>);
 
 struct Known<T> {
     values: Mutex<Values<T>>,
@@ -27,7 +27,7 @@ struct Known<T> {
 type Values<T> = HashMap<u64, Weak<Pooled<T>>, foldhash::fast::RandomState>;
 
 /// A value that may be shared with others.
-pub(super) struct Shared<T>(Arc<Pooled<T>>);
+pub struct Shared<T>(Arc<Pooled<T>>);
 
 struct Pooled<T> {
     value: T,
@@ -35,32 +35,54 @@ struct Pooled<T> {
     pool: Arc<Known<T>>,
 }
 
-impl<T: Hash + Eq> Pool<T> {
+impl<T> Pool<T> {
     /// Returns a value that is equal to this one, and the same for all who ask while it is in use.
-    pub(super) fn share(&self, value: T) -> Shared<T> {
+    pub fn share(&self, value: T) -> Shared<T>
+    where
+        T: Hash + Eq,
+    {
         let hash = self.0.hashes.hash_one(&value);
+        self.find(hash, |known| *known == value).unwrap_or_else(|| self.insert(hash, value))
+    }
+
+    /// Returns the value with this key, of which `is_it` tells, and makes it if nobody has it.
+    pub fn share_with<E>(
+        &self,
+        key: impl Hash,
+        is_it: impl FnOnce(&T) -> bool,
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Shared<T>, E> {
+        let hash = self.0.hashes.hash_one(key);
+        match self.find(hash, is_it) {
+            Some(known) => Ok(known),
+            None => Ok(self.insert(hash, make()?)),
+        }
+    }
+
+    fn find(&self, hash: u64, is_it: impl FnOnce(&T) -> bool) -> Option<Shared<T>> {
         // Found or not, it is dropped after the lock.
         let known = self.0.lock().get(&hash).and_then(Weak::upgrade);
-        match known {
-            Some(known) if known.value == value => Shared(known),
-            // Another value of the same hash comes once in four thousand million: it is not worth a list.
-            Some(_) => Shared(self.pooled(value, hash)),
-            None => {
-                let pooled = self.pooled(value, hash);
-                self.0.lock().insert(hash, Arc::downgrade(&pooled));
-                Shared(pooled)
-            }
+        known.filter(|known| is_it(&known.value)).map(Shared)
+    }
+
+    /// Takes a value in. Where another one of the same hash is in use, which comes once in four thousand million, or
+    /// somebody has just taken in the same, it is nobody else's.
+    fn insert(&self, hash: u64, value: T) -> Shared<T> {
+        let pooled = self.pooled(value, hash);
+        let mut values = self.0.lock();
+        let place = values.entry(hash).or_default();
+        if place.strong_count() == 0 {
+            *place = Arc::downgrade(&pooled);
         }
+        Shared(pooled)
     }
 
     fn pooled(&self, value: T, hash: u64) -> Arc<Pooled<T>> {
         Arc::new(Pooled { value, hash, pool: Arc::clone(&self.0) })
     }
-}
 
-impl<T> Pool<T> {
     /// Returns how many different values are in use.
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.0.lock().len()
     }
 }

@@ -80,9 +80,10 @@ impl Fixture {
     fn storable_text(&self, text: &'static str) -> Response {
         let mut response = testing::list(text);
         let fetch = self.request(false).head.extensions.remove::<Fetch>().unwrap();
-        let (now, life, content) =
-            (tokio::time::Instant::now(), Duration::from_secs(60), bytes::Bytes::from_static(text.as_bytes()));
-        let entry = Entry::new(self.store.pools(), &http::HeaderMap::new(), content, Box::default(), &fetch, now, life);
+        let (pools, bytes) = (self.store.pools(), bytes::Bytes::from_static(text.as_bytes()));
+        let content = pools.contents.content(fetch.key().list, bytes, |_| Ok::<_, ()>(Box::default())).unwrap();
+        let (now, life) = (tokio::time::Instant::now(), Duration::from_secs(60));
+        let entry = Entry::new(pools, &http::HeaderMap::new(), content, &fetch, now, life);
         response.message.extensions_mut().insert(Arc::new(entry));
         response
     }
