@@ -37,8 +37,8 @@ impl From<List> for Kind {
 }
 
 impl Pool<Content> {
-    /// Returns content, which is as long as its memory, with the operators that `read` finds in it. It is not called if
-    /// somebody else has the same content.
+    /// Returns content with the operators that `read` finds in it, which is not called if somebody else has the same.
+    /// `bytes` must be as long as its memory.
     ///
     /// # Errors
     ///
