@@ -81,6 +81,22 @@ pub struct Server {
     /// Connections that may be open at once, 1 to 1 000 000; more wait to be accepted. Default 10 000, far above
     /// what a few services open.
     pub max_connections: usize,
+    /// Connections that may be open at once from one address, 1 to 1 000 000; one more is answered 503 and closed. Absent,
+    /// the default, means that only `max_connections` bounds them: beside a service all come from loopback.
+    pub max_connections_per_peer: Option<NonZeroUsize>,
+    /// Requests after which a connection is closed, politely, 1 to 1 000 000 000. Absent, the default, means never:
+    /// it is for gateways that several services share and that are to share them anew now and then.
+    pub max_requests_per_connection: Option<NonZeroUsize>,
+    /// Requests that may be under way at once on one HTTP/2 connection, 1 to 1000. Default 100, the least that RFC 9113
+    /// §6.5.2 recommends.
+    pub max_streams: u32,
+    /// Requests that a client may take back within a second on one HTTP/2 connection, 1 to 10 000, before the connection
+    /// is cut (the rapid reset of CVE-2023-44487). Default 100, `max_streams` once over.
+    pub max_resets: u32,
+    /// Requests that may be on their way to ChatHub at once, 1 to 1 000 000; one more is answered 503 at once. Those
+    /// answered from memory, those that wait for their turn or for the fetch of another, and hub traffic are not counted.
+    /// Default 1000, a hundred seconds' worth of one credential's greatest rate at two seconds an answer.
+    pub max_in_flight: usize,
     /// Bytes of a request's line and fields together, 1 KiB to 1 MiB. Default 32 KiB, the limit of Kestrel.
     pub max_head: usize,
     /// Fields of a request, 1 to 1000. Default 100, the limit of Kestrel.
@@ -97,12 +113,28 @@ pub struct Server {
     pub idle_timeout: Duration,
     /// How long a request's content may pause, 1 ms to 1 h. Default 30 s.
     pub body_timeout: Duration,
+    /// How long a client may take nothing of its answer, 1 ms to 1 h. Default 60 s: a script may well do something else
+    /// for a while between two reads of a long list.
+    pub send_timeout: Duration,
+    /// Bytes a second that earn a slow client its time anew, up to 1 MiB: both times above run down while the client is
+    /// waited for, and what it sends or takes pays them back at this rate. Zero pays all back for any byte. Default
+    /// 240 B, the rate of Kestrel.
+    pub min_rate: u64,
     /// How long connections are still accepted after readiness has fallen, up to 5 min; zero stops accepting at once.
     /// Default 0 s: a sidecar has no balancer that must notice first.
     pub drain_delay: Duration,
     /// When, counted from the signal to stop, the connections still open are cut: 1 ms to 1 h and longer than
     /// `drain_delay`. Default 25 s, within the 30 s of grace that Kubernetes gives.
     pub drain_deadline: Duration,
+    /// The file with the certificate chain that clients are shown, in PEM, the leaf first. With it, and only together
+    /// with `tls_key`, the listener speaks TLS and nothing else. Absent, the default, means none: beside a service the
+    /// gateway listens on loopback.
+    pub tls_certificate: Option<PathBuf>,
+    /// The file with the private key of that certificate, in PEM.
+    pub tls_key: Option<PathBuf>,
+    /// The file with the authorities, in PEM, one of which must vouch for a client's certificate. Absent, the default,
+    /// means that clients need none.
+    pub tls_client_ca: Option<PathBuf>,
 }
 
 /// The operators' listener: metrics, health, purge.
@@ -120,8 +152,17 @@ pub struct Admin {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Upstream {
     /// Scheme, host and perhaps port of ChatHub: `http` or `https`, no user, no path, no query. Default
-    /// `https://chatapi.smsbat.com`, the published address.
+    /// `https://chatapi.smsbat.com`, the published address. `http`, which shows credentials to whoever listens, is for
+    /// tests, and is warned of at the start.
     pub url: http::Uri,
+    /// The file with the authorities, in PEM, one of which must vouch for ChatHub's certificate. Absent, the default, means
+    /// those of the system or, if it has none, those that Mozilla trusts.
+    pub ca_file: Option<PathBuf>,
+    /// The file with the certificate chain that ChatHub is shown, in PEM, the leaf first; together with `client_key`
+    /// only. Absent, the default, means none.
+    pub client_certificate: Option<PathBuf>,
+    /// The file with the private key of that certificate, in PEM.
+    pub client_key: Option<PathBuf>,
     /// How long TCP and TLS may take to connect, 1 ms to 1 h. Default 5 s: time for two more SYNs,
     /// which TCP sends after 1 s and 3 s.
     pub connect_timeout: Duration,

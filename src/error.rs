@@ -61,7 +61,7 @@ pub enum Cause {
     /// The exchange with the upstream failed.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
-    /// The gateway has as many connections or requests as it may.
+    /// As many requests are on their way as may be.
     #[error("the gateway is at its limit")]
     Overloaded,
     /// A fault of the gateway itself.
@@ -118,6 +118,7 @@ impl Error {
                 Fault::HeadTooLarge | Fault::TooManyFields => Reason::HeadTooLarge,
                 Fault::TargetTooLong => Reason::TargetTooLong,
                 Fault::HeadTimeout => Reason::HeadTimeout,
+                Fault::TooManyConnections => Reason::TooManyConnections,
             },
             Cause::MethodRefused => Reason::MethodRefused,
             Cause::RepeatedCredential => Reason::RepeatedCredential,
@@ -152,7 +153,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match &self.cause {
             Cause::Throttled(refusal) => Some(refusal.retry_after),
-            Cause::Overloaded => Some(Duration::from_secs(1)),
+            Cause::Overloaded | Cause::Framing(Fault::TooManyConnections) => Some(Duration::from_secs(1)),
             _ => None,
         }
     }
@@ -206,8 +207,10 @@ crate::telemetry::label::words! {
         UpstreamTimeout = "upstream-timeout",
         /// A write may or may not have been applied.
         OutcomeUnknown = "outcome-unknown",
-        /// The gateway is at its limit.
+        /// As many requests are on their way as may be.
         Overloaded = "overloaded",
+        /// The client's address has as many connections as it may.
+        TooManyConnections = "too-many-connections",
         /// A fault of the gateway itself.
         Internal = "internal-error",
     }
@@ -240,7 +243,12 @@ impl Reason {
             Self::OutcomeUnknown => {
                 "The upstream gave no answer to this write, which may or may not have been applied; read before you repeat it."
             }
-            Self::Overloaded => "The gateway is at its limit; try again in a moment.",
+            Self::Overloaded => {
+                "As many requests are on their way as server.max_in_flight allows, and nothing was sent; wait as Retry-After says."
+            }
+            Self::TooManyConnections => {
+                "There are too many connections from this address; use fewer, or raise server.max_connections_per_peer."
+            }
             Self::Internal => "The gateway failed; its log has the reason under this request's id.",
         }
     }

@@ -6,28 +6,33 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use rustls::ClientConfig;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::admin::{self, Access, Admin};
 use crate::cache::{CacheLayer, FillLayer, Lifetimes, Refresh};
+use crate::capacity::Capacity;
 use crate::chathub::credential::DigestKey;
 use crate::clock::Clock;
 use crate::collapse::{CollapseLayer, Flights};
 use crate::config::{self, Config, Credentials, Problems};
 use crate::edge::{AccessLogLayer, AdmissionLayer, RescueLayer};
 use crate::invalidation::{InspectionLayer, InvalidationLayer};
+use crate::pem::TlsError;
 use crate::server::connection;
 use crate::server::framing::Limits;
-use crate::server::listener::{self, Listener, Places};
+use crate::server::listener::{self, Listener, Place, Places};
 use crate::server::shutdown::{Phase, Phases};
+use crate::server::tls::{Acceptor, Files, Io};
 use crate::server::workers::{self, Workers};
+use crate::shed::ShedLayer;
 use crate::stack::{self, CoreParts, EdgeParts, Stack};
 use crate::store::Store;
 use crate::tally::Tally;
 use crate::telemetry::access::{AccessLog, Writer};
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{CloseCause, ConnectionMetrics, Metrics};
 use crate::throttle::pacer::Terms;
 use crate::throttle::{FeedbackLayer, Limiter, Quota, ThrottleLayer};
 use crate::upstream::pool::Room;
@@ -66,6 +71,9 @@ pub enum StartError {
     /// The file with quotas for single credentials is wrong, as settings can be.
     #[error("read the quotas of single credentials (throttle.credentials_file)")]
     Credentials(#[source] Problems),
+    /// A certificate, a key or authorities cannot be used.
+    #[error("use TLS")]
+    Tls(#[from] TlsError),
     /// The thread that writes the access log could not be started.
     #[error("start the access log")]
     AccessLog(#[source] io::Error),
@@ -97,6 +105,8 @@ pub struct Gateway {
     clock: Clock,
     digests: DigestKey,
     access: Access,
+    tls: Option<Acceptor>,
+    trust: ClientConfig,
     credentials: Arc<Credentials>,
     access_log: Option<(AccessLog, Writer)>,
 }
@@ -125,11 +135,14 @@ impl Gateway {
             false => None,
         };
         let digests = DigestKey::random().map_err(StartError::Random)?;
+        let tls = tls_files(&config.server).map(|files| Acceptor::start(files, metrics.tls.clone())).transpose()?;
         let secret = config.admin.token_file.as_deref().map(read_secret).transpose()?;
         Ok(Self {
             access_log: access_log.transpose().map_err(StartError::AccessLog)?,
             access: Access::new(digests.clone(), secret.as_deref()),
             digests,
+            tls,
+            trust: upstream::connector::trust(&config.upstream)?,
             credentials: Arc::new(credentials),
             config,
             workers,
@@ -173,9 +186,9 @@ impl Gateway {
         let stacks = self.stacks(upstreams, &store, &under_way.writes);
         let server = &self.config.server;
         let serving = Serving {
-            limits: limits(server),
-            places: Places::new(server.max_connections),
-            metrics: self.metrics.clone(),
+            settings: Arc::new(connection_settings(server, self.metrics.connections.clone())),
+            tls: self.tls.clone(),
+            places: Places::new(server.max_connections, server.max_connections_per_peer),
             phases: phases.clone(),
             connections: under_way.connections.clone(),
         };
@@ -245,6 +258,7 @@ impl Gateway {
             },
             retry: RetryReads::new(self.config.upstream.retry_percent, self.metrics.upstream.clone()),
             inspection: InspectionLayer { max_inspect: cache.max_inspect },
+            shed: ShedLayer { capacity: Capacity::new(self.config.server.max_in_flight) },
             throttle: self.throttle(),
             invalidation: InvalidationLayer {
                 store: Arc::clone(store),
@@ -278,7 +292,7 @@ impl Gateway {
     /// Returns the way to the upstream of each worker.
     fn upstreams(&self) -> impl Iterator<Item = Upstream> {
         let (settings, workers) = (&self.config.upstream, self.workers.count());
-        let (trust, room) = (upstream::connector::trust(), Room::new(settings.pool_max_idle));
+        let room = Room::new(settings.pool_max_idle);
         (0..workers).map(move |_| {
             Upstream::new(upstream::Parts {
                 client: Client::new(&upstream::client::Settings {
@@ -286,7 +300,7 @@ impl Gateway {
                     connect_timeout: settings.connect_timeout,
                     pool_idle_timeout: settings.pool_idle_timeout,
                     room: room.clone(),
-                    trust: trust.clone(),
+                    trust: self.trust.clone(),
                 }),
                 head_timeout: settings.head_timeout,
                 idle_timeout: settings.idle_timeout,
@@ -300,9 +314,9 @@ impl Gateway {
 /// What every connection is served with.
 #[derive(Clone)]
 struct Serving {
-    limits: Limits,
+    settings: Arc<connection::Settings>,
+    tls: Option<Acceptor>,
     places: Places,
-    metrics: Metrics,
     phases: Phases,
     connections: Tally,
 }
@@ -310,17 +324,36 @@ struct Serving {
 impl Serving {
     /// Accepts until the gateway drains, and serves each connection in a task that this does not wait for.
     async fn run(self, listener: TcpListener, stack: impl Stack) {
-        let listener = Listener::new(listener, self.places, self.metrics.connections.clone());
-        let serve = |stream, peer: SocketAddr, place| {
-            let (stack, limits, phases) = (stack.clone(), self.limits, self.phases.watch());
-            let open = (self.metrics.connections.opened(), self.connections.begin(), place);
+        let listener = Listener::new(listener, self.places, self.settings.metrics.clone());
+        let serve = |stream, peer: SocketAddr, place: Place| {
+            let (stack, settings, tls, phases) =
+                (stack.clone(), Arc::clone(&self.settings), self.tls.clone(), self.phases.watch());
+            let open = (self.settings.metrics.opened(), self.connections.begin());
             tokio::spawn(async move {
-                connection::serve(stream, peer.ip(), stack, &limits, phases).await;
-                drop(open);
+                if let Some(io) = agree(stream, tls, &place, &settings).await {
+                    connection::serve(io, peer.ip(), place.refusal, stack, &settings, phases).await;
+                }
+                drop((open, place));
             });
         };
         listener.run(self.phases.watch(), serve).await;
     }
+}
+
+/// Makes TLS of a connection if that is spoken. Nobody who is to be refused is given a handshake.
+async fn agree(stream: TcpStream, tls: Option<Acceptor>, place: &Place, settings: &connection::Settings) -> Option<Io> {
+    if place.refusal.is_some() {
+        settings.metrics.closed(CloseCause::Peer);
+    }
+    let Some(tls) = tls else { return Some(Io::Plain(stream)) };
+    if place.refusal.is_some() {
+        return None;
+    }
+    let accepted = tls.accept(stream, settings.limits.head_timeout).await.inspect_err(|error| {
+        tracing::debug!(%error, "no TLS with a client");
+        settings.metrics.closed(CloseCause::Handshake);
+    });
+    accepted.ok()
 }
 
 /// What a gateway that stops waits for.
@@ -361,13 +394,26 @@ fn local(listener: &TcpListener) -> SocketAddr {
     listener.local_addr().expect("a bound socket has an address")
 }
 
-fn limits(server: &config::Server) -> Limits {
-    Limits {
-        max_head: server.max_head,
-        max_fields: server.max_fields,
-        max_target: server.max_target,
-        head_timeout: server.head_timeout,
-        idle_timeout: server.idle_timeout,
-        body_timeout: server.body_timeout,
+fn connection_settings(server: &config::Server, metrics: ConnectionMetrics) -> connection::Settings {
+    connection::Settings {
+        limits: Limits {
+            max_head: server.max_head,
+            max_fields: server.max_fields,
+            max_target: server.max_target,
+            head_timeout: server.head_timeout,
+            idle_timeout: server.idle_timeout,
+            body_timeout: server.body_timeout,
+            send_timeout: server.send_timeout,
+            min_rate: server.min_rate,
+        },
+        max_requests: server.max_requests_per_connection.map_or(u64::MAX, |most| most.get() as u64),
+        max_streams: server.max_streams,
+        max_resets: server.max_resets,
+        metrics,
     }
+}
+
+fn tls_files(server: &config::Server) -> Option<Files> {
+    let (certificate, key) = server.tls_certificate.clone().zip(server.tls_key.clone())?;
+    Some(Files { certificate, key, client_ca: server.tls_client_ca.clone() })
 }

@@ -20,11 +20,13 @@
 //! | [`server`] | connections: strict framing, limits, draining |
 //! | [`wire`] | messages, content, fields |
 //! | [`chathub`] | facts of the API: routes, credentials, payloads, groups |
-//! | [`edge`], [`cache`], [`collapse`], [`throttle`], [`invalidation`], [`upstream`] | the layers |
+//! | [`edge`], [`cache`], [`collapse`], [`shed`], [`throttle`], [`invalidation`], [`upstream`] | the layers |
 //! | [`store`] | stored responses and the fence between reads and writes |
 //! | [`admin`] | the operators' listener |
 //! | [`telemetry`] | metrics, access log, log |
-//! | [`error`], [`clock`], [`tally`] | every reason for an answer of our own; the one source of time; what is under way |
+//! | [`error`], [`clock`] | every reason for an answer of our own; the one source of time |
+//! | [`tally`], [`capacity`] | what is under way; how much of it there may be |
+//! | [`pem`] | certificates and keys from files |
 //!
 //! # Glossary
 //!
@@ -41,6 +43,7 @@
 
 pub mod admin;
 pub mod cache;
+pub mod capacity;
 pub mod chathub;
 pub mod clock;
 pub mod collapse;
@@ -49,7 +52,9 @@ pub mod edge;
 pub mod error;
 pub mod gateway;
 pub mod invalidation;
+pub mod pem;
 pub mod server;
+pub mod shed;
 pub mod stack;
 pub mod store;
 pub mod tally;

@@ -17,6 +17,7 @@ use crate::collapse::CollapseLayer;
 use crate::edge::{AccessLogLayer, AdmissionLayer, ExplainLayer, RescueLayer, RoutingLayer};
 use crate::error::Error;
 use crate::invalidation::{InspectionLayer, InvalidationLayer};
+use crate::shed::ShedLayer;
 use crate::throttle::{FeedbackLayer, ThrottleLayer};
 use crate::upstream::retry::RetryReads;
 use crate::wire::{Request, Response};
@@ -75,6 +76,8 @@ pub struct CoreParts {
     pub retry: RetryReads,
     /// Reads writes.
     pub inspection: InspectionLayer,
+    /// Refuses what there is no room for.
+    pub shed: ShedLayer,
     /// Paces.
     pub throttle: ThrottleLayer,
     /// Fences writes.
@@ -96,6 +99,7 @@ where
         .layer(parts.fill) // inside the flight: judged and stored once, though all who asked have left
         .layer(RetryLayer::new(parts.retry)) // above the quota, so each attempt pays
         .layer(parts.inspection) // before the queue: who waits there has been read, and a cell waits for no client
+        .layer(parts.shed) // above the quota: what is refused costs no cell; and above the line, whose wait takes no place
         .layer(parts.throttle) // only what goes upstream costs a cell; whoever leaves the queue takes his write back
         .layer(parts.invalidation) // last: a write that waits or is refused hides nothing; from here it runs by itself
         .layer(parts.feedback) // below what runs by itself: it hears of each answer, though the client has left

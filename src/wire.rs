@@ -8,7 +8,9 @@ pub mod account;
 pub mod body;
 pub mod cache_control;
 pub mod cache_status;
+pub mod event_stream;
 pub mod hop_by_hop;
+pub mod interim;
 pub mod number;
 pub mod octets;
 pub mod problem;
@@ -18,6 +20,7 @@ pub mod request_id;
 
 pub use account::Account;
 pub use body::{Body, BodyError};
+pub use interim::Interim;
 pub use rate_limit::RateLimit;
 pub use request::{Request, RequestParts};
 pub use request_id::RequestId;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chathub_gateway::cache::{CacheLayer, FillLayer, Lifetimes, Refresh};
+use chathub_gateway::capacity::Capacity;
 use chathub_gateway::chathub::credential::DigestKey;
 use chathub_gateway::clock::Clock;
 use chathub_gateway::collapse::{CollapseLayer, Flights};
 use chathub_gateway::config::Mode;
 use chathub_gateway::invalidation::{InspectionLayer, InvalidationLayer};
+use chathub_gateway::shed::ShedLayer;
 use chathub_gateway::stack::CoreParts;
 use chathub_gateway::store::Store;
 use chathub_gateway::tally::Tally;
@@ -53,6 +55,7 @@ pub(crate) fn core(clock: Clock, metrics: &Metrics, digests: DigestKey, mode: Mo
         fill: FillLayer { store: Arc::clone(&store), lifetimes, max_body: 1 << 20, total_timeout: minute, clock },
         retry: RetryReads::new(20, metrics.upstream.clone()),
         inspection: InspectionLayer { max_inspect: 1 << 20 },
+        shed: ShedLayer { capacity: Capacity::new(1000) },
         throttle: ThrottleLayer { limiter, credentials: Arc::default(), digests },
         invalidation: InvalidationLayer {
             store,

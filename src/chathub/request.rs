@@ -2,9 +2,13 @@
 
 use std::ops::{Deref, DerefMut};
 
+use http::header::{ACCEPT, UPGRADE};
+
 use super::credential::Identity;
 use super::id::OrganizationId;
 use super::route::Route;
+use crate::capacity::Place;
+use crate::wire::event_stream::names_event_stream;
 use crate::wire::{Request, RequestParts};
 
 /// A list that may be answered from memory.
@@ -38,13 +42,25 @@ pub struct RoutedRequest {
     pub list: Option<List>,
     /// Who sent it.
     pub identity: Identity,
+    /// Its place among those that are on their way, once it has one.
+    pub place: Option<Place>,
 }
 
 impl RoutedRequest {
     /// Returns a copy without the content.
     #[must_use]
     pub fn without_content(&self) -> Self {
-        Self { request: self.request.without_content(), ..*self }
+        Self { request: self.request.without_content(), place: None, ..*self }
+    }
+
+    /// Returns whether it may take as long as it likes: hub traffic (a long poll lasts up to 90 seconds, contract 7.9), an
+    /// upgrade, and a wish for an event stream. A write may not, whatever it wishes: its lists stay hidden for as long as it
+    /// is under way.
+    #[must_use]
+    pub fn may_last(&self) -> bool {
+        let fields = &self.head.headers;
+        self.route == Route::Hub
+            || !self.route.is_write() && (fields.contains_key(UPGRADE) || names_event_stream(fields, &ACCEPT))
     }
 }
 

@@ -15,6 +15,11 @@ impl Default for Server {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 2428)),
             workers: None,
             max_connections: 10_000,
+            max_connections_per_peer: None,
+            max_requests_per_connection: None,
+            max_streams: 100,
+            max_resets: 100,
+            max_in_flight: 1000,
             max_head: 32 * KIB,
             max_fields: 100,
             max_target: 8 * KIB,
@@ -22,8 +27,13 @@ impl Default for Server {
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(120),
             body_timeout: Duration::from_secs(30),
+            send_timeout: Duration::from_secs(60),
+            min_rate: 240,
             drain_delay: Duration::ZERO,
             drain_deadline: Duration::from_secs(25),
+            tls_certificate: None,
+            tls_key: None,
+            tls_client_ca: None,
         }
     }
 }
@@ -38,6 +48,9 @@ impl Default for Upstream {
     fn default() -> Self {
         Self {
             url: http::Uri::from_static("https://chatapi.smsbat.com"),
+            ca_file: None,
+            client_certificate: None,
+            client_key: None,
             connect_timeout: Duration::from_secs(5),
             head_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(60),

@@ -70,6 +70,7 @@ macro_rules! held_as_number {
 
 held_as_number! {
     u8: |number| Self::try_from(number).ok(), u64::from;
+    u32: |number| Self::try_from(number).ok(), u64::from;
     usize: |number| Self::try_from(number).ok(), |number| number as u64;
     NonZeroU32: |number| u32::try_from(number).ok().and_then(Self::new), |number: Self| u64::from(number.get());
     NonZeroUsize: |number| usize::try_from(number).ok().and_then(Self::new), |number: Self| number.get() as u64;

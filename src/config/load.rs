@@ -86,6 +86,9 @@ fn broken_rule(rule: Broken, config: &Config, given: &[Given]) -> Option<Problem
     };
     let other = setting::find(other)?;
     let other_value = other.kind.plain(&other.get(config));
+    if other_value.is_empty() {
+        return Some(given.problem_alone(format!("{} {}, which is absent", side.must, other.path), other));
+    }
     let fault = format!("{} {} ({other_value})", side.must, other.path);
     Some(given.problem(Fault::new(fault).instead(side.better)))
 }

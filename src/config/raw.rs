@@ -6,7 +6,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::kind::{Fault, Kind};
+use super::kind::{Fault, Kind, Value};
 use super::problem::{Place, Problem};
 use super::setting::{self, PREFIX, SETTINGS, Setting};
 use super::{Arguments, suggestion};
@@ -100,22 +100,30 @@ impl Raw {
 impl Given {
     /// Returns the problem that this one is.
     pub(super) fn problem(&self, fault: Fault) -> Problem {
-        let Setting { path, kind, .. } = self.setting;
         let good = fault.instead.unwrap_or_else(|| self.setting.example());
-        let plain = kind.plain(&good);
-        let example = match &self.place {
-            Place::File(_) | Place::Position { .. } => {
-                format!("{} = {}", self.setting.section_and_name().1, kind.literal(&good))
-            }
-            Place::Environment(name) => format!("{name}={plain}"),
-            Place::Flag(flag) => format!("{flag} {plain}"),
-        };
         Problem {
-            path: (*path).to_owned(),
+            path: self.setting.path.to_owned(),
             value: Some(self.shown.clone()),
             place: self.place.clone(),
             fault: fault.what,
-            example: Some(example),
+            example: Some(self.example(self.setting, &good)),
+        }
+    }
+
+    /// Returns the problem that this one is without another setting, which is absent.
+    pub(super) fn problem_alone(&self, what: String, other: &'static Setting) -> Problem {
+        Problem { example: Some(self.example(other, &other.example())), ..self.problem(Fault::new(what)) }
+    }
+
+    /// Returns how a setting is written where this one was.
+    fn example(&self, setting: &Setting, value: &Value) -> String {
+        let Setting { kind, .. } = setting;
+        match &self.place {
+            Place::File(_) | Place::Position { .. } => {
+                format!("{} = {}", setting.section_and_name().1, kind.literal(value))
+            }
+            Place::Environment(_) => format!("{}={}", setting.variable(), kind.plain(value)),
+            Place::Flag(flag) => format!("{flag} {}", kind.plain(value)),
         }
     }
 }

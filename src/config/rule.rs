@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::kind::Value;
@@ -30,10 +31,20 @@ pub(super) struct Side {
 
 /// Returns the rules that are broken.
 pub(super) fn broken(config: &Config) -> Vec<Broken> {
-    let Config { throttle, .. } = config;
+    let Config { server, upstream, throttle, .. } = config;
+    let files = |one: &'static str, here: &Option<PathBuf>, other: &'static str, there: &Option<PathBuf>| {
+        (here.is_some() && there.is_none()).then(|| alone(one, other))
+    };
+    let (certificate, key) = ("server.tls_certificate", "server.tls_key");
+    let (client_certificate, client_key) = ("upstream.client_certificate", "upstream.client_key");
     [
         listeners(config.admin.listen, config.server.listen),
         drain(config.server.drain_deadline, config.server.drain_delay),
+        files(certificate, &server.tls_certificate, key, &server.tls_key),
+        files(key, &server.tls_key, certificate, &server.tls_certificate),
+        files("server.tls_client_ca", &server.tls_client_ca, certificate, &server.tls_certificate),
+        files(client_certificate, &upstream.client_certificate, client_key, &upstream.client_key),
+        files(client_key, &upstream.client_key, client_certificate, &upstream.client_certificate),
         largest_answer(config.cache.max_body as u64, config.cache.capacity),
         refill(["throttle.operator.burst", "throttle.operator.rate"], &throttle.operator),
         refill(["throttle.login.burst", "throttle.login.rate"], &throttle.login),
@@ -43,6 +54,12 @@ pub(super) fn broken(config: &Config) -> Vec<Broken> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Two files of which the first is of no use alone. Only the first can have been given, so its side is told.
+fn alone(one: &'static str, other: &'static str) -> Broken {
+    const MUST: &str = "is of no use without";
+    Broken { sides: [one, other].map(|path| Side { path, must: MUST, better: Value::Absent }) }
 }
 
 fn listeners(admin: SocketAddr, server: SocketAddr) -> Option<Broken> {

@@ -135,6 +135,14 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     server.listen: Kind::Address, "Address on which clients are served; port 0 takes any free one";
     server.workers: Kind::Number(1..=1024), "Threads that serve requests; absent: one for each core that the process may use", example "2";
     server.max_connections: Kind::Number(1..=1_000_000), "Connections open at once; more wait";
+    server.max_connections_per_peer: Kind::Number(1..=1_000_000),
+        "Connections open at once from one address, more are refused; absent: as many as there may be", example "1000";
+    server.max_requests_per_connection: Kind::Number(1..=1_000_000_000),
+        "Requests after which a connection is closed; absent: as many as come", example "10000";
+    server.max_streams: Kind::Number(1..=1000), "Requests at once on one HTTP/2 connection";
+    server.max_resets: Kind::Number(1..=10_000), "Requests that a client may take back in a second, on one HTTP/2 connection";
+    server.max_in_flight: Kind::Number(1..=1_000_000),
+        "Requests on their way to ChatHub at once; more are answered 503, those from memory are not counted";
     server.max_head: Kind::Size(KIB..=MIB), "Size of a request's line and fields";
     server.max_fields: Kind::Number(1..=1000), "Number of a request's fields";
     server.max_target: Kind::Size(256..=64 * KIB), "Size of a request's target";
@@ -142,16 +150,29 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     server.head_timeout: TIMEOUT, "How long a request's line and fields may take";
     server.idle_timeout: TIMEOUT, "How long a connection may stay without a request";
     server.body_timeout: TIMEOUT, "How long a request's content may pause";
+    server.send_timeout: TIMEOUT, "How long a client may take nothing of its answer";
+    server.min_rate: Kind::Size(0..=MIB),
+        "Bytes a second of content, and of its answer, that a client keeps both times by; 0B: any byte is enough";
     server.drain_delay: Kind::Duration(Duration::ZERO..=Duration::from_secs(300)),
         "How long connections are still accepted after the signal to stop; 0s: none are";
     server.drain_deadline: TIMEOUT, "When, after the signal to stop, open connections are cut; longer than drain_delay";
+    server.tls_certificate: Kind::Path,
+        "File with the certificate chain (PEM) shown to clients; absent: no TLS", example "/etc/chathub-gateway/tls/tls.crt";
+    server.tls_key: Kind::Path, "File with its private key (PEM)", example "/etc/chathub-gateway/tls/tls.key";
+    server.tls_client_ca: Kind::Path,
+        "File with the authorities (PEM) of certificates that clients must show; absent: they need none", example "/etc/chathub-gateway/tls/ca.crt";
 
     admin.listen: Kind::Address,
         "Address on which operators are served, other than the clients'; port 0 takes any free one";
     admin.token_file: Kind::Path,
         "File with the secret of those who may purge; absent: loopback only", example "/run/secrets/admin-token";
 
-    upstream.url: Kind::Url, "Scheme, host and perhaps port of ChatHub; http or https";
+    upstream.url: Kind::Url, "Scheme, host and perhaps port of ChatHub; http, for tests only, or https";
+    upstream.ca_file: Kind::Path,
+        "File with the authorities (PEM) that may vouch for ChatHub; absent: those of the system", example "/etc/chathub-gateway/upstream-ca.crt";
+    upstream.client_certificate: Kind::Path,
+        "File with the certificate chain (PEM) shown to ChatHub; absent: none", example "/etc/chathub-gateway/client.crt";
+    upstream.client_key: Kind::Path, "File with its private key (PEM)", example "/etc/chathub-gateway/client.key";
     upstream.connect_timeout: TIMEOUT, "How long connecting may take";
     upstream.head_timeout: TIMEOUT, "How long the beginning of an answer may take";
     upstream.idle_timeout: TIMEOUT, "How long an answer's content may pause";

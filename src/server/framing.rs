@@ -26,6 +26,7 @@ use http::StatusCode;
 
 use chunked::Chunked;
 use head::{Body, Head};
+pub(in crate::server) use head::{check_origin_form, is_host_and_port};
 use lines::Trailers;
 use memo::Memo;
 
@@ -42,8 +43,12 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// From an answer to the first byte of the next head.
     pub idle_timeout: Duration,
-    /// Between two reads of a body's bytes while they are being asked for.
+    /// How long a client may be waited for while its body's bytes are being asked for; see [`Allowance`](super::allowance::Allowance).
     pub body_timeout: Duration,
+    /// How long a client may be waited for to take its answer's bytes; see [`Allowance`](super::allowance::Allowance).
+    pub send_timeout: Duration,
+    /// Bytes a second that give both times back; zero: any byte gives all of it.
+    pub min_rate: u64,
 }
 
 /// The longest target that [`http::Uri`] holds.
@@ -70,6 +75,9 @@ pub enum Fault {
     /// It was begun, and not ended within [`Limits::head_timeout`].
     #[error("request head was not completed in time")]
     HeadTimeout,
+    /// Nothing is wrong with it, but its client has as many connections as it may.
+    #[error("client has too many connections")]
+    TooManyConnections,
 }
 
 impl Fault {
@@ -80,6 +88,7 @@ impl Fault {
             Self::HeadTooLarge | Self::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -90,7 +99,7 @@ pub(crate) enum BodyFault {
     /// Its chunks or trailers break the grammar or their bounds (RFC 9112 §7.1).
     #[error("malformed request body: {0}")]
     Malformed(&'static str),
-    /// No byte of it came for [`Limits::body_timeout`].
+    /// It came too slowly for [`Limits::body_timeout`].
     #[error("request body stalled")]
     TimedOut,
 }

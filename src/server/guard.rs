@@ -12,6 +12,7 @@
 //! The library must be set so that it refuses nothing the guard lets through: no header timeout of its own, at least
 //! [`Limits::max_fields`] fields, and a read buffer of more than [`Limits::max_head`].
 
+mod first;
 mod handle;
 mod linger;
 mod pace;
@@ -23,9 +24,14 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+pub(crate) use first::First;
 pub(crate) use handle::{Answering, Handle};
+pub(in crate::server) use pace::Alarm;
+
+use crate::telemetry::metrics::CloseCause;
 
 use super::framing::{Awaiting, BodyFault, Fault, Framing, Limits, Rest};
 use handle::Outcome;
@@ -45,6 +51,8 @@ pub(crate) struct Guard<I> {
     phase: Phase,
     pace: Pace,
     handle: Handle,
+    /// Interim responses that are being written.
+    interim: BytesMut,
     linger: Linger,
 }
 
@@ -75,6 +83,7 @@ impl<I> Guard<I> {
             phase: Phase::Following,
             pace: Pace::new(limits),
             handle: handle.clone(),
+            interim: BytesMut::new(),
             linger: Linger::default(),
         };
         (guard, handle)
@@ -87,7 +96,7 @@ impl<I> Guard<I> {
             let passed = start + inspected.pass;
             self.withheld.push(&buf.filled()[passed..]);
             buf.set_filled(passed);
-            self.note_progress(inspected.pass);
+            self.pace.received(inspected.pass);
             inspected.rest
         } else {
             self.withheld.push(&buf.filled()[start..]);
@@ -100,14 +109,8 @@ impl<I> Guard<I> {
     fn inspect_withheld(&mut self) -> Rest {
         let inspected = self.framing.inspect(self.withheld.waiting());
         self.withheld.release(inspected.pass);
-        self.note_progress(inspected.pass);
+        self.pace.received(inspected.pass);
         inspected.rest
-    }
-
-    fn note_progress(&mut self, passed: usize) {
-        if passed > 0 {
-            self.pace.received();
-        }
     }
 
     fn conclude(&mut self, rest: Rest) {
@@ -118,7 +121,8 @@ impl<I> Guard<I> {
         }
     }
 
-    fn refuse(&mut self, fault: Fault) {
+    /// Answers whatever comes, or does not come, as a head with this fault.
+    pub(crate) fn refuse(&mut self, fault: Fault) {
         self.handle.refuse(self.framing.requests() + 1, fault);
         self.withheld.replace_waiting(SUBSTITUTE);
         self.phase = Phase::Refused;
@@ -146,11 +150,7 @@ impl<I> Guard<I> {
     /// Waits until the service has said what follows a request that asks for another protocol.
     fn poll_decision(&mut self, cx: &Context<'_>) -> Poll<()> {
         match ready!(self.handle.poll_decision(cx, self.framing.requests())) {
-            Outcome::Upgraded => {
-                self.withheld.release_all();
-                self.pace.stop();
-                self.phase = Phase::Raw;
-            }
+            Outcome::Upgraded => self.pass_all(),
             Outcome::Ordinary => {
                 self.framing.resume();
                 let rest = self.inspect_withheld();
@@ -164,7 +164,13 @@ impl<I> Guard<I> {
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let awaiting = self.framing.awaiting();
         match ready!(self.pace.poll_late(cx, awaiting, self.framing.requests(), &self.handle)) {
-            Late::Request => self.end(),
+            Late::Request => {
+                self.handle.closes_for(match self.framing.requests() {
+                    0 => CloseCause::Silent,
+                    _ => CloseCause::Idle,
+                });
+                self.end();
+            }
             Late::Head => self.refuse(Fault::HeadTimeout),
             Late::Body => self.break_body(BodyFault::TimedOut),
         }
@@ -217,6 +223,25 @@ impl<I: AsyncRead + Unpin> AsyncRead for Guard<I> {
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Guard<I> {
+    /// Writes interim responses, and wakes the task for the answer that waits for them.
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if self.interim.is_empty() {
+                self.interim = self.handle.interim().take();
+            }
+            while !self.interim.is_empty() {
+                match ready!(Pin::new(&mut self.io).poll_write(cx, &self.interim))? {
+                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    written => self.interim.advance(written),
+                }
+            }
+            if self.handle.interim().done() {
+                cx.waker().wake_by_ref();
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
     fn note_written(&mut self, written: &Poll<io::Result<usize>>) {
         if let (Poll::Ready(Ok(_)), Phase::Following) = (written, self.phase) {
             self.pace.wrote(&self.handle);
@@ -247,8 +272,13 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<I> {
         self.io.is_write_vectored()
     }
 
+    /// The library has nothing left to write when it calls this.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+        let guard = self.get_mut();
+        if guard.phase != Phase::Raw && guard.handle.interim().is_any() {
+            ready!(guard.poll_interim(cx))?;
+        }
+        Pin::new(&mut guard.io).poll_flush(cx)
     }
 
     /// Closes our side. If the client may still be sending, its bytes are read and dropped for a while ([`linger`]).

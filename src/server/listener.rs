@@ -4,12 +4,15 @@
 //! the bound is that of all of them together.
 //!
 //! When all places are taken, accepting pauses: one connection of each listener waits for a place, the next ones wait in
-//! the system's queue. When accepting fails for want of file descriptors, it pauses too: an accept that fails at once
+//! the system's queue. A client that has too many of its own is told so. When accepting fails for want of file descriptors, it pauses too: an accept that fails at once
 //! would otherwise spin.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -17,6 +20,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::framing::Fault;
 use super::shutdown::{Phase, PhaseWatch};
 use crate::telemetry::metrics::ConnectionMetrics;
 
@@ -55,23 +59,85 @@ fn socket(address: SocketAddr, is_shared: bool) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// The places for connections: how many may be open at once. Clones share them.
+/// The places for connections: how many may be open at once, in all and from one address. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Places(Arc<Semaphore>);
+pub struct Places {
+    all: Arc<Semaphore>,
+    /// How many each address has, if that is bounded.
+    of_peers: Option<Arc<Peers>>,
+}
+
+#[derive(Debug)]
+struct Peers {
+    most: usize,
+    taken: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// A connection's place, taken while this lives.
+#[derive(Debug)]
+pub struct Place {
+    _of_all: OwnedSemaphorePermit,
+    _of_peer: Option<PeerPlace>,
+    /// Why it must not be used as the client would, if so.
+    pub refusal: Option<Fault>,
+}
+
+#[derive(Debug)]
+struct PeerPlace {
+    peers: Arc<Peers>,
+    peer: IpAddr,
+}
 
 impl Places {
-    /// At most `most` connections are open at once.
+    /// At most `most` connections are open at once, and `most_per_peer` from one address.
     #[must_use]
-    pub fn new(most: usize) -> Self {
-        Self(Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))))
+    pub fn new(most: usize, most_per_peer: Option<NonZeroUsize>) -> Self {
+        let peers = |most: NonZeroUsize| Arc::new(Peers { most: most.get(), taken: Mutex::default() });
+        Self { all: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))), of_peers: most_per_peer.map(peers) }
     }
 
     fn take_free(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.0).try_acquire_owned().ok()
+        Arc::clone(&self.all).try_acquire_owned().ok()
     }
 
     async fn take(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.0).acquire_owned().await.expect("this semaphore is never closed")
+        Arc::clone(&self.all).acquire_owned().await.expect("this semaphore is never closed")
+    }
+
+    fn of(&self, peer: IpAddr, place: OwnedSemaphorePermit) -> Place {
+        let of_peer = self.of_peers.as_ref().map(|peers| PeerPlace::take(peers, peer));
+        let refusal = of_peer.as_ref().is_some_and(Option::is_none).then_some(Fault::TooManyConnections);
+        Place { _of_all: place, _of_peer: of_peer.flatten(), refusal }
+    }
+}
+
+impl PeerPlace {
+    fn take(peers: &Arc<Peers>, peer: IpAddr) -> Option<Self> {
+        let mut taken = peers.lock();
+        let count = taken.entry(peer).or_default();
+        if *count == peers.most {
+            return None;
+        }
+        *count += 1;
+        Some(Self { peers: Arc::clone(peers), peer })
+    }
+}
+
+impl Peers {
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        // Each change is a single step, so a panic elsewhere left it whole.
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for PeerPlace {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut count) = self.peers.lock().entry(self.peer) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
     }
 }
 
@@ -92,7 +158,7 @@ impl Listener {
 
     /// Hands each connection and its place to `serve`, until the gateway drains. Those that the system has accepted for
     /// us until then are served too, while there are places: their clients may have sent a request already.
-    pub async fn run(self, mut phases: PhaseWatch, serve: impl Fn(TcpStream, SocketAddr, OwnedSemaphorePermit)) {
+    pub async fn run(self, mut phases: PhaseWatch, serve: impl Fn(TcpStream, SocketAddr, Place)) {
         tokio::select! {
             () = phases.reached(Phase::Draining) => {}
             () = self.accept_all(&serve) => {}
@@ -100,18 +166,19 @@ impl Listener {
         while let Some(place) = self.places.take_free()
             && let Some(Ok((stream, peer))) = self.inner.accept().now_or_never()
         {
-            serve(stream, peer, place);
+            serve(stream, peer, self.places.of(peer.ip(), place));
         }
     }
 
-    async fn accept_all(&self, serve: &impl Fn(TcpStream, SocketAddr, OwnedSemaphorePermit)) {
+    async fn accept_all(&self, serve: &impl Fn(TcpStream, SocketAddr, Place)) {
         loop {
             match self.inner.accept().await {
                 Ok((stream, peer)) => {
                     // Without it a small answer may wait for the client's acknowledgement.
                     let _ = stream.set_nodelay(true);
                     // Not before: a listener that has a place and nobody to give it to would keep it from the others.
-                    serve(stream, peer, self.place().await);
+                    let place = self.place().await;
+                    serve(stream, peer, self.places.of(peer.ip(), place));
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {

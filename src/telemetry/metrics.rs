@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use prometheus::{Encoder, Gauge, IntCounter, IntGauge, Opts, Registry, TextEncoder};
 
-pub use connections::{AccessLogMetrics, ConnectionMetrics};
+pub use connections::{AccessLogMetrics, CloseCause, ConnectionMetrics, ReloadOutcome, TlsMetrics};
 pub use family::{Counters, Counters2, Floats, Gauges, Histograms, Histograms2};
 pub use memory::{
     CollapseMetrics, EvictionCause, Evictions, FollowerOutcome, InvalidationMetrics, PurgeScope, RefreshMetrics,
@@ -47,6 +47,8 @@ pub struct Metrics {
     pub upstream: UpstreamMetrics,
     /// Clients' connections.
     pub connections: ConnectionMetrics,
+    /// Certificates that are shown to clients.
+    pub tls: TlsMetrics,
     /// The access log itself.
     pub access_log: AccessLogMetrics,
 }
@@ -71,6 +73,7 @@ impl Metrics {
             throttle: ThrottleMetrics::new(&catalogue),
             upstream: UpstreamMetrics::new(&catalogue),
             connections: ConnectionMetrics::new(&catalogue),
+            tls: TlsMetrics::new(&catalogue),
             access_log: AccessLogMetrics::new(&catalogue),
             catalogue,
         }

@@ -12,6 +12,7 @@ use super::layer::ThrottleLayer;
 use super::limiter::{Admitted, Asked};
 use super::pacer::Ask;
 use super::{Class, Quota, Rank, Refusal};
+use crate::capacity::{Away, Place};
 use crate::chathub::credential::{self, Digest};
 use crate::chathub::{Identity, InBackground, RoutedRequest};
 use crate::error::Error;
@@ -95,8 +96,11 @@ where
             Either::Right(asked) => {
                 let clone = self.inner.clone();
                 let mut inner = std::mem::replace(&mut self.inner, clone);
+                // Whoever waits takes no place from those who go.
+                let place = request.place.take().map(Place::leave);
                 let waiting = Box::pin(async move {
                     let admitted = asked.admitted().await?;
+                    request.place = place.map(Away::come_back);
                     let went = Went::of(&admitted);
                     admit(&mut request, admitted);
                     inner.call(request).await.map(|response| went.told(response))

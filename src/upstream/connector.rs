@@ -8,21 +8,44 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
+use http::uri::Scheme;
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::ClientConfig;
 use tower::Service;
 
-/// Returns what TLS to the upstream trusts: the platform's roots or, on a system that has none, those that Mozilla
-/// trusts.
-#[must_use]
-pub fn trust() -> ClientConfig {
+use crate::config;
+use crate::pem::{self, TlsError};
+
+/// Returns whom TLS to the upstream trusts, and what it shows: the platform's roots or, on a system that has none, those
+/// that Mozilla trusts, unless there is a file of authorities.
+///
+/// # Errors
+///
+/// [`TlsError`] if a file cannot be used.
+pub fn trust(settings: &config::Upstream) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("ring supports the default protocol versions");
-    let trusting = builder.clone().with_native_roots().unwrap_or_else(|_| builder.with_webpki_roots());
-    trusting.with_no_client_auth()
+    let trusting = match &settings.ca_file {
+        Some(path) => {
+            const SETTING: &str = "upstream.ca_file";
+            builder.with_root_certificates(pem::roots(SETTING, path, &pem::read(SETTING, path)?)?)
+        }
+        // They take as long to read as all else at the start together.
+        None if settings.url.scheme() == Some(&Scheme::HTTP) => builder.with_webpki_roots(),
+        None => builder.clone().with_native_roots().unwrap_or_else(|_| builder.with_webpki_roots()),
+    };
+    let Some((certificate, key)) = settings.client_certificate.as_deref().zip(settings.client_key.as_deref()) else {
+        return Ok(trusting.with_no_client_auth());
+    };
+    const CERTIFICATE: &str = "upstream.client_certificate";
+    const KEY: &str = "upstream.client_key";
+    let chain = pem::certificates(CERTIFICATE, certificate, &pem::read(CERTIFICATE, certificate)?)?;
+    let key = pem::private_key(KEY, key, &pem::read(KEY, key)?)?;
+    let together = "upstream.client_certificate with upstream.client_key";
+    trusting.with_client_auth_cert(chain, key).map_err(|error| pem::unusable(together, error))
 }
 
 type Source = Box<dyn std::error::Error + Send + Sync>;

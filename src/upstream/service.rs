@@ -7,11 +7,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, select};
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, UPGRADE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Version, response};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use memchr::memchr_iter;
 use tokio::time::{Instant, sleep_until};
 use tower::Service;
 
@@ -26,7 +25,8 @@ use crate::clock::Clock;
 use crate::error::{Cause, Error};
 use crate::telemetry::label::StatusClass;
 use crate::telemetry::metrics::{InFlight, UpstreamMetrics, UpstreamOutcome};
-use crate::wire::{Body, RequestParts, Response, hop_by_hop};
+use crate::wire::event_stream::names_event_stream;
+use crate::wire::{Body, Interim, RequestParts, Response, hop_by_hop};
 
 /// The leaf of the stack. Clones share it.
 #[derive(Debug, Clone)]
@@ -83,7 +83,10 @@ type Answer = (http::Response<Incoming>, Lent);
 impl Parts {
     async fn exchange(self: Arc<Self>, request: RoutedRequest) -> Result<Response, Error> {
         let (route, attempt) = (request.route, Attempt::begin(&self, request.route));
-        let RequestParts { head, body, .. } = request.request.into_parts();
+        let is_long = request.may_last();
+        // Held until the response's head is there.
+        let _place = request.place;
+        let RequestParts { head, body, interim, .. } = request.request.into_parts();
         let method = head.method.clone();
         // Without content there is nothing to watch.
         let progress = (!body.is_empty()).then(|| Progress::new(self.clock, attempt.began));
@@ -93,7 +96,11 @@ impl Parts {
         };
         let mut request = http::Request::from_parts(head, body);
         let tunnel = Tunnel::wished(&mut request);
-        let is_long = may_last(route, request.headers());
+        if let Some(interim) = interim {
+            hyper::ext::on_informational(&mut request, move |response| {
+                pass_on(&interim, response.status(), response.headers());
+            });
+        }
         self.prepare(&mut request);
         if let Some(tunnel) = &tunnel {
             tunnel.ask(request.headers_mut());
@@ -135,7 +142,9 @@ impl Parts {
     fn prepare(&self, request: &mut http::Request<Body>) {
         let (has_content, version) = (!request.body().is_empty(), request.version());
         let fields = request.headers_mut();
-        hop_by_hop::remove(fields);
+        if hop_by_hop::remove_of_request(fields) {
+            self.metrics.shadowed();
+        }
         if fields.remove(CONTENT_LENGTH).is_some() && !has_content {
             fields.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
@@ -174,41 +183,24 @@ impl Parts {
     }
 }
 
+/// Passes an interim response on to the client (RFC 9110 §15.2). That it may send its content the client has been told.
+fn pass_on(client: &Interim, status: StatusCode, fields: &HeaderMap) {
+    if status != StatusCode::CONTINUE {
+        let mut fields = fields.clone();
+        hop_by_hop::remove(&mut fields);
+        client.send(status, &fields);
+    }
+}
+
 /// In the answer to HEAD and in a 304 the length tells of content that is not there (RFC 9110 §8.6). Anywhere else the
 /// length of what is really sent is written anew.
 fn is_length_of_what_is_not_sent(head: &response::Parts, method: &Method) -> bool {
     method == Method::HEAD || head.status == StatusCode::NOT_MODIFIED
 }
 
-/// Returns whether a request may take as long as it likes: hub traffic (a long poll lasts up to 90 seconds, contract
-/// 7.9), an upgrade, and a wish for an event stream. A write may not, whatever it wishes: its lists stay hidden for as
-/// long as it is under way.
-fn may_last(route: Route, fields: &HeaderMap) -> bool {
-    route == Route::Hub || !route.is_write() && (fields.contains_key(UPGRADE) || names_event_stream(fields, &ACCEPT))
-}
-
 /// Returns whether an answer's content may pause for as long as it likes.
 fn may_pause(route: Route, fields: &HeaderMap) -> bool {
     route == Route::Hub || names_event_stream(fields, &CONTENT_TYPE)
-}
-
-fn names_event_stream(fields: &HeaderMap, name: &HeaderName) -> bool {
-    fields.contains_key(name) && fields.get_all(name).iter().any(|value| lists_event_stream(value.as_bytes()))
-}
-
-/// Returns whether a list of media types and their parameters holds that of event streams.
-fn lists_event_stream(value: &[u8]) -> bool {
-    const MEDIA: &[u8] = b"text/event-stream";
-    let is_it = |element: &[u8]| {
-        let element = element.trim_ascii_start();
-        element.split_at_checked(MEDIA.len()).is_some_and(|(media, rest)| {
-            media.eq_ignore_ascii_case(MEDIA) && matches!(rest.trim_ascii_start().first(), None | Some(b';'))
-        })
-    };
-    let mut start = 0;
-    let ends = memchr_iter(b',', value).chain(std::iter::once(value.len()));
-    // Most values are shorter than the word, or begin with another.
-    ends.map(|end| &value[std::mem::replace(&mut start, end + 1)..end]).any(is_it)
 }
 
 /// One request on its way. If its client leaves before it has ended, that is how it ended.
@@ -280,22 +272,5 @@ fn outcome(result: &Result<Answer, Error>) -> UpstreamOutcome {
             Cause::Content(_) => UpstreamOutcome::Client,
             _ => UpstreamOutcome::Broken,
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_stream_is_found_in_any_list_of_media() {
-        for value in
-            ["text/event-stream", "Text/Event-Stream;q=1", "*/*, text/event-stream", "a/b;q=0,text/event-stream ;x"]
-        {
-            assert!(lists_event_stream(value.as_bytes()), "{value}");
-        }
-        for value in ["", "*/*", "text/event-streams", "text/event", "application/json; x=text/event-stream", ",,"] {
-            assert!(!lists_event_stream(value.as_bytes()), "{value}");
-        }
     }
 }

@@ -5,7 +5,7 @@
 //! a broken stream is: without that, a client's broken upload would be reported as a broken upstream.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -67,6 +67,17 @@ impl Body {
             return Self::empty();
         }
         Self::streamed(http_body_util::BodyExt::map_err(incoming, from_client))
+    }
+
+    /// Asks for the content, so that a client who waits to be asked sends it (RFC 9110 §10.1.1), and keeps what is there.
+    pub fn invite(&mut self) {
+        let Kind::Streamed(inner) = &mut self.0 else { return };
+        // Whoever reads the content asks again, and is then the one to be woken.
+        let mut cx = Context::from_waker(Waker::noop());
+        if let Poll::Ready(Some(frame)) = inner.as_mut().poll_frame(&mut cx) {
+            let rest = std::mem::replace(self, Self::empty());
+            *self = Self::streamed(Prefixed { read: Some(frame), rest });
+        }
     }
 
     /// Returns the length in bytes if all of the content is in memory.
@@ -170,7 +181,8 @@ pub async fn collect(mut body: Body, limit: usize) -> Result<Collected, BodyErro
             Err(frame) => trailers = frame.into_trailers().ok(),
         }
         if read.len() > limit {
-            return Ok(Collected::TooLarge(Body::streamed(Prefixed { read: Some(read.into()), rest: body })));
+            let read = Some(Ok(Frame::data(read.into())));
+            return Ok(Collected::TooLarge(Body::streamed(Prefixed { read, rest: body })));
         }
     }
     read.shrink_to_fit();
@@ -179,7 +191,7 @@ pub async fn collect(mut body: Body, limit: usize) -> Result<Collected, BodyErro
 
 /// Content whose beginning was read already.
 struct Prefixed {
-    read: Option<Bytes>,
+    read: Option<Result<Frame<Bytes>, BodyError>>,
     rest: Body,
 }
 
@@ -192,7 +204,7 @@ impl http_body::Body for Prefixed {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match self.read.take() {
-            Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            Some(frame) => Poll::Ready(Some(frame)),
             None => Pin::new(&mut self.rest).poll_frame(cx),
         }
     }
@@ -202,7 +214,8 @@ impl http_body::Body for Prefixed {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let read = self.read.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        let data = self.read.as_ref().and_then(|read| read.as_ref().ok()?.data_ref());
+        let read = data.map_or(0, |bytes| bytes.len() as u64);
         let rest = self.rest.size_hint();
         let mut hint = SizeHint::new();
         if let Some(upper) = rest.upper() {

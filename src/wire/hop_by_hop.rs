@@ -5,53 +5,136 @@
 //! whatever `Connection` says.
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName,
-    HeaderValue, VIA,
+    ACCEPT, ACCEPT_CHARSET, AUTHORIZATION, CACHE_CONTROL, CONNECTION, COOKIE, EXPECT, HOST, HeaderMap, HeaderName,
+    HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, ORIGIN, PRAGMA, RANGE, TE,
+    TRAILER, VIA,
 };
 
 use crate::chathub::credential::X_AUTHORIZATION_KEY;
 
-/// Fields that are always of one connection. `Proxy-Authenticate` and `Proxy-Authorization` go too: they address the
+/// Fields that are always of one connection. `Trailer` is not: trailers are passed on. `Proxy-Authenticate` and `Proxy-Authorization` go too: they address the
 /// next proxy, which this gateway is.
 ///
 /// `Connection` is the first of them.
-const ALWAYS: [&str; 9] = [
+const ALWAYS: [&str; 8] = [
     "connection",
     "keep-alive",
     "proxy-connection",
     "proxy-authenticate",
     "proxy-authorization",
     "te",
-    "trailer",
     "transfer-encoding",
     "upgrade",
 ];
 
-/// Fields that `Connection` cannot remove.
-static KEPT: [HeaderName; 7] =
-    [AUTHORIZATION, X_AUTHORIZATION_KEY, HOST, CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING, COOKIE];
+/// Fields that `Connection` cannot remove, beside all that tell of the content.
+static KEPT: [HeaderName; 17] = [
+    AUTHORIZATION,
+    X_AUTHORIZATION_KEY,
+    HOST,
+    COOKIE,
+    ACCEPT,
+    ACCEPT_CHARSET,
+    CACHE_CONTROL,
+    EXPECT,
+    IF_MATCH,
+    IF_MODIFIED_SINCE,
+    IF_NONE_MATCH,
+    IF_RANGE,
+    IF_UNMODIFIED_SINCE,
+    ORIGIN,
+    PRAGMA,
+    RANGE,
+    TRAILER,
+];
+
+/// What the names begin with that tell of the content.
+const CONTENT: &str = "content-";
+
+/// Names that some servers take for another, since CGI writes a hyphen as an underscore. We decide by the other.
+///
+/// In each the hyphens are those that may be written either way.
+const SHADOWED: [&str; 3] = ["x-authorization-key", "content-length", "transfer-encoding"];
 
 /// Removes the fields that belong to the connection the message came by.
 pub fn remove(fields: &mut HeaderMap) {
-    // One walk finds which there are: most messages have none of them, or `Connection` alone.
-    let mut there = [false; ALWAYS.len()];
+    remove_found(fields, find(fields));
+}
+
+/// Removes, of a request, also those that some servers would take for a credential or for framing, and returns whether
+/// there were any. That a client takes trailers (RFC 9110 §10.1.4) is passed on.
+pub fn remove_of_request(fields: &mut HeaderMap) -> bool {
+    let found = find(fields);
+    let takes_trailers = found.there[TE_PLACE] && lists(fields, &TE, b"trailers");
+    remove_found(fields, found);
+    if takes_trailers {
+        fields.insert(TE, HeaderValue::from_static("trailers"));
+        fields.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+    found.has_shadows && remove_shadows(fields)
+}
+
+/// Where `te` stands in [`ALWAYS`].
+const TE_PLACE: usize = 5;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Found {
+    /// Those of [`ALWAYS`].
+    there: [bool; ALWAYS.len()],
+    /// Any name with an underscore.
+    has_shadows: bool,
+}
+
+/// One walk finds which there are: most messages have none of them, or `Connection` alone.
+fn find(fields: &HeaderMap) -> Found {
+    let mut found = Found::default();
     for name in fields.keys() {
         let name = name.as_str();
         // No name of another length is compared.
         if let Some(place) = ALWAYS.iter().position(|always| always.len() == name.len() && *always == name) {
-            there[place] = true;
+            found.there[place] = true;
         }
+        found.has_shadows |= SHADOWED.iter().any(|shadowed| is_shadow(name, shadowed));
     }
-    if there[0] {
+    found
+}
+
+/// Returns whether a name is another's, with an underscore in the place of a hyphen.
+fn is_shadow(name: &str, shadowed: &str) -> bool {
+    name.len() == shadowed.len()
+        && name != shadowed
+        && name.bytes().zip(shadowed.bytes()).all(|(byte, other)| byte == other || (byte, other) == (b'_', b'-'))
+}
+
+fn remove_shadows(fields: &mut HeaderMap) -> bool {
+    let names = fields.keys().filter(|name| SHADOWED.iter().any(|shadowed| is_shadow(name.as_str(), shadowed)));
+    let names: Vec<_> = names.cloned().collect();
+    for name in &names {
+        fields.remove(name);
+    }
+    !names.is_empty()
+}
+
+fn remove_found(fields: &mut HeaderMap, found: Found) {
+    if found.there[0] {
         for name in nominated(fields) {
-            if !KEPT.contains(&name) {
+            if !name.as_str().starts_with(CONTENT) && !KEPT.contains(&name) {
                 fields.remove(name);
             }
         }
     }
-    for (name, _) in ALWAYS.into_iter().zip(there).filter(|(_, is_there)| *is_there) {
+    for (name, _) in ALWAYS.into_iter().zip(found.there).filter(|(_, is_there)| *is_there) {
         fields.remove(name);
     }
+}
+
+/// Returns whether a field lists a word, whatever its parameters.
+fn lists(fields: &HeaderMap, name: &HeaderName, word: &[u8]) -> bool {
+    let elements = fields.get_all(name).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    elements.into_iter().any(|element| {
+        let element = element.split(|byte| *byte == b';').next().unwrap_or_default();
+        element.trim_ascii().eq_ignore_ascii_case(word)
+    })
 }
 
 /// Returns the field names that `Connection` lists. Most messages list none or only `keep-alive`, so this allocates
@@ -112,14 +195,54 @@ mod tests {
     #[test]
     fn connection_cannot_remove_what_decisions_rest_on() {
         let mut fields = fields(&[
-            ("connection", "Authorization, X-Authorization-Key, Host, Content-Type"),
+            ("connection", "Authorization, X-Authorization-Key, Host, Content-Type, Content-Language, Accept, Range"),
             ("authorization", "Bearer a"),
             ("x-authorization-key", "b"),
             ("host", "h"),
             ("content-type", "application/json"),
+            ("content-language", "en"),
+            ("accept", "*/*"),
+            ("range", "bytes=0-1"),
         ]);
         remove(&mut fields);
-        assert_eq!(names(&fields), ["authorization", "content-type", "host", "x-authorization-key"]);
+        let kept =
+            ["accept", "authorization", "content-language", "content-type", "host", "range", "x-authorization-key"];
+        assert_eq!(names(&fields), kept);
+    }
+
+    #[test]
+    fn a_name_with_an_underscore_that_some_would_take_for_a_credential_goes() {
+        for (name, is_taken_for_another) in [
+            ("x_authorization_key", true),
+            ("x-authorization_key", true),
+            ("content_length", true),
+            ("transfer_encoding", true),
+            ("x_authorization_kez", false),
+            ("x_trace", false),
+            ("_", false),
+        ] {
+            let mut fields = fields(&[("x-authorization-key", "b"), (name, "1"), ("content-length", "1")]);
+            assert_eq!(remove_of_request(&mut fields), is_taken_for_another, "{name}");
+            assert_eq!(fields.contains_key(name), !is_taken_for_another, "{name}");
+            assert_eq!(fields.len(), 3 - usize::from(is_taken_for_another), "{name}");
+        }
+    }
+
+    #[test]
+    fn that_trailers_are_taken_is_passed_on_and_nothing_else_of_te() {
+        for (te, passed) in [("trailers", true), ("gzip, Trailers;q=1", true), ("gzip", false)] {
+            let mut fields = fields(&[("connection", "te, close"), ("te", te), ("accept", "a/b")]);
+            assert!(!remove_of_request(&mut fields));
+            let expected: &[&str] = if passed { &["accept", "connection", "te"] } else { &["accept"] };
+            assert_eq!(names(&fields), expected, "{te}");
+            if passed {
+                assert_eq!(
+                    (&fields["te"], &fields["connection"]),
+                    (&"trailers".parse().unwrap(), &"te".parse().unwrap())
+                );
+            }
+        }
+        assert_eq!(ALWAYS[TE_PLACE], "te");
     }
 
     #[test]

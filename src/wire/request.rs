@@ -8,7 +8,7 @@ use std::ops::{Deref, DerefMut};
 
 use tokio::time::Instant;
 
-use super::{Body, RequestId};
+use super::{Body, Interim, RequestId};
 use crate::server::framing::Fault;
 
 /// A request. Its parts are reached as if they were its own.
@@ -30,6 +30,8 @@ pub struct RequestParts {
     pub is_rested: bool,
     /// Taken from the client's `X-Request-Id`, or made.
     pub id: RequestId,
+    /// How interim responses reach the client, if it can be sent any.
+    pub interim: Option<Interim>,
     /// What is wrong with the bytes that stood where this request stands, if anything. The head is then a placeholder.
     pub fault: Option<Fault>,
 }
@@ -39,7 +41,7 @@ impl Request {
     #[must_use]
     pub fn new(head: http::request::Parts, body: Body, peer: IpAddr, arrived: Instant) -> Self {
         let id = RequestId::take_or_make(&head.headers);
-        Self(Box::new(RequestParts { head, body, peer, arrived, is_rested: true, id, fault: None }))
+        Self(Box::new(RequestParts { head, body, peer, arrived, is_rested: true, id, interim: None, fault: None }))
     }
 
     /// Takes the request apart.
@@ -52,7 +54,7 @@ impl Request {
     #[must_use]
     pub fn without_content(&self) -> Self {
         let (head, id) = (self.head.clone(), self.id.clone());
-        Self(Box::new(RequestParts { head, body: Body::empty(), id, ..*self.0 }))
+        Self(Box::new(RequestParts { head, body: Body::empty(), id, interim: self.interim.clone(), ..*self.0 }))
     }
 }
 

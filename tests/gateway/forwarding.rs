@@ -106,11 +106,11 @@ async fn the_upstream_is_named_in_host_and_the_gateway_in_via() {
 #[tokio::test]
 async fn fields_of_the_clients_connection_stay_with_it() {
     let fields = "connection: X-Mine, keep-alive\r\nx-mine: 1\r\nkeep-alive: timeout=9\r\nproxy-connection: x\r\n\
-        proxy-authorization: Basic dTpw\r\nte: trailers\r\ntrailer: x\r\nupgrade: h2c\r\n";
+        proxy-authorization: Basic dTpw\r\nte: gzip\r\nupgrade: h2c\r\n";
 
     let seen = forwarded(&format!("GET / HTTP/1.1\r\nhost: h\r\nx-yours: 2\r\n{fields}\r\n")).await;
 
-    for name in ["x-mine", "keep-alive", "proxy-connection", "proxy-authorization", "te", "trailer", "upgrade"] {
+    for name in ["x-mine", "keep-alive", "proxy-connection", "proxy-authorization", "te", "upgrade"] {
         assert_eq!(values(&seen, name), [""; 0], "{name} in {seen}");
     }
     assert_eq!(values(&seen, "x-yours"), ["2"]);
@@ -119,11 +119,11 @@ async fn fields_of_the_clients_connection_stay_with_it() {
 #[tokio::test]
 async fn fields_of_the_upstreams_connection_stay_with_it() {
     let fields = "connection: X-Mine\r\nx-mine: 1\r\nkeep-alive: timeout=9\r\nproxy-authenticate: Basic\r\n\
-        proxy-connection: x\r\nupgrade: h2c\r\ntrailer: x\r\n";
+        proxy-connection: x\r\nupgrade: h2c\r\n";
 
     let answer = passed_on(&EMPTY.replace("content-length", &format!("{fields}x-yours: 2\r\ncontent-length"))).await;
 
-    for name in ["connection", "x-mine", "keep-alive", "proxy-authenticate", "proxy-connection", "upgrade", "trailer"] {
+    for name in ["connection", "x-mine", "keep-alive", "proxy-authenticate", "proxy-connection", "upgrade"] {
         assert_eq!(answer.field(name), None, "{name} in {answer:?}");
     }
     assert_eq!(answer.field("x-yours"), Some("2"));
@@ -244,4 +244,101 @@ async fn a_verdict_on_a_token_is_asked_for_each_time_and_passed_on_as_it_is() {
         assert_eq!((verdict.status, verdict.json()[text].as_bool()), (200, Some(false)));
     }
     assert_eq!(chathub.count(Endpoint::ValidateToken), 2);
+}
+
+#[tokio::test]
+async fn trailers_pass_in_both_directions() {
+    let answer =
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 7\r\n\r\n";
+    let upstream = Scripted::answering(answer).await;
+    let gateway = Gateway::before_url(&upstream.url()).start().await;
+    let mut connection = gateway.connect().await;
+    let head = "POST /x HTTP/1.1\r\nhost: h\r\nte: trailers\r\nconnection: te, close\r\n";
+    let content = "transfer-encoding: chunked\r\ntrailer: x-my\r\n\r\n2\r\nhi\r\n0\r\nx-my: 5\r\n\r\n";
+
+    connection.send(format!("{head}{content}")).await;
+
+    let answer = String::from_utf8(connection.rest().await).unwrap();
+    assert!(answer.ends_with("3\r\nabc\r\n0\r\nx-sum: 7\r\n\r\n"), "{answer}");
+    let seen = upstream.first_request().await;
+    assert!(seen.ends_with("2\r\nhi\r\n0\r\nx-my: 5\r\n\r\n"), "{seen}");
+    assert_eq!(values(&seen, "te"), ["trailers"]);
+}
+
+#[tokio::test]
+async fn interim_responses_reach_the_client_before_the_answer() {
+    let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a>; rel=preload\r\nconnection: x-b\r\nx-b: 1\r\n\r\n";
+    let processing = "HTTP/1.1 102 Processing\r\n\r\n";
+    let upstream = Scripted::answering(format!("{hints}{processing}{EMPTY}")).await;
+    let gateway = Gateway::before_url(&upstream.url()).start().await;
+    let mut connection = gateway.connect().await;
+    for _ in 0..3 {
+        connection.send("GET / HTTP/1.1\r\nhost: h\r\n\r\n").await;
+
+        let (hints, processing) = (connection.answer().await, connection.answer().await);
+
+        assert_eq!((hints.status, hints.field("link"), hints.field("x-b")), (103, Some("</a>; rel=preload"), None));
+        assert_eq!(processing.status, 102);
+        assert_eq!(connection.answer().await.status, 200);
+    }
+    connection.send("GET / HTTP/1.0\r\n\r\n").await;
+    assert_eq!(connection.answer().await.status, 200, "HTTP/1.0 knows none");
+}
+
+#[tokio::test]
+async fn an_interim_response_reaches_the_client_while_the_upstream_still_works() {
+    let upstream = Scripted::answering("HTTP/1.1 103 Early Hints\r\nx-a: 1\r\n\r\n").await;
+    let gateway = Gateway::before_url(&upstream.url()).start().await;
+    let mut connection = gateway.connect().await;
+
+    connection.send("GET / HTTP/1.1\r\nhost: h\r\n\r\n").await;
+
+    assert_eq!(connection.answer().await.status, 103);
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_asked_for_its_content_is_asked_before_it_waits_in_line() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set("throttle.other.rate = '1/m'\nthrottle.other.burst = 1").start().await;
+    let token = chathub.company_token("acme");
+    assert_eq!(gateway.client(&token).ask("GET /api/chat/chats").send().await.status, 200);
+    for (target, status) in [("/api/operator/synchronize", 200), ("/api/chat/message", 100)] {
+        let mut connection = gateway.connect().await;
+        let head = format!("POST {target} HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {token}\r\n");
+        let head = format!("{head}content-type: application/json\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n");
+
+        connection.send(head).await;
+
+        assert_eq!(connection.answer().await.status, 100, "{target}");
+        connection.send("[]").await;
+        if status == 200 {
+            assert_eq!(connection.answer().await.status, 200, "{target}");
+        }
+    }
+    assert!(chathub.received().iter().all(|request| request.values("expect").is_empty()));
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_asked_for_content_over_the_limit_is_refused_instead() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set("server.max_body = '1B'").start().await;
+    let mut connection = gateway.connect().await;
+
+    connection.send("POST / HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n").await;
+
+    assert_eq!(connection.answer().await.status, 413);
+}
+
+#[tokio::test]
+async fn a_field_that_some_servers_would_take_for_a_credential_is_dropped_and_counted() {
+    let upstream = Scripted::answering(EMPTY).await;
+    let gateway = Gateway::before_url(&upstream.url()).start().await;
+    let mut connection = gateway.connect().await;
+
+    connection.send("GET / HTTP/1.1\r\nhost: h\r\nX_Authorization_Key: a\r\nx_other: b\r\n\r\n").await;
+
+    assert_eq!(connection.answer().await.status, 200);
+    let seen = upstream.first_request().await;
+    assert_eq!((values(&seen, "x_authorization_key"), values(&seen, "x_other")), (vec![], vec!["b"]));
+    assert_eq!(gateway.metrics().await.value("shadow_fields_total"), 1.0);
 }

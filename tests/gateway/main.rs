@@ -10,9 +10,11 @@ mod doubt;
 mod failure;
 mod forwarding;
 mod freshness;
+mod http2;
 mod hub;
 mod invalidation;
 mod isolation;
+mod limits;
 mod operations;
 mod purging;
 mod quotas;
@@ -22,4 +24,5 @@ mod shutdown;
 #[path = "../support/mod.rs"]
 mod support;
 mod throttling;
+mod tls;
 mod workers;

@@ -152,7 +152,7 @@ async fn a_head_that_two_servers_could_read_differently_is_refused() {
         "GET http://a@b/ HTTP/1.1\r\nhost: h\r\n\r\n",
         "GET / HTTP/2.0\r\nhost: h\r\n\r\n",
         "GET /\r\n\r\n",
-        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nGET / HTTP/1.1\r\n",
         "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{fc}\u{3}\u{3}",
     ];
     for bytes in heads {

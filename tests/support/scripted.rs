@@ -110,7 +110,8 @@ fn is_whole(request: &[u8]) -> bool {
     let head = head.to_ascii_lowercase();
     let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
     if head.contains("\r\ntransfer-encoding:") {
-        return content.ends_with("0\r\n\r\n");
+        let (_, last) = content.rsplit_once("0\r\n").unwrap_or_default();
+        return last == "\r\n" || last.ends_with("\r\n\r\n");
     }
     content.len() >= length.unwrap_or(0)
 }

@@ -266,6 +266,14 @@ fn settings_that_do_not_go_together_are_told_where_one_was_given() {
             "[throttle.other]\nrate = \"1/h\"",
             r#"2:8: throttle.other.rate = "1/h": takes more than 24h to regain throttle.other.burst (25); write for example rate = "2/h""#,
         ),
+        (
+            "[server]\ntls_key = \"key.pem\"",
+            r#"2:11: server.tls_key = "***": is of no use without server.tls_certificate, which is absent; write for example tls_certificate = "/etc/chathub-gateway/tls/tls.crt""#,
+        ),
+        (
+            "[upstream]\nclient_certificate = \"client.pem\"",
+            r#"2:22: upstream.client_certificate = "***": is of no use without upstream.client_key, which is absent; write for example client_key = "/etc/chathub-gateway/client.key""#,
+        ),
     ]);
 }
 

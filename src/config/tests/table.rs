@@ -24,12 +24,27 @@ fn the_default_file_is_what_is_printed_of_the_defaults() {
 fn every_default_and_every_example_is_good_by_itself() {
     for setting in SETTINGS {
         for value in [setting.default(), setting.example()] {
-            let text = format!("{} = {}", setting.path, setting.kind.literal(&value));
+            let mut text = format!("{} = {}", setting.path, setting.kind.literal(&value));
+            if let Some(partner) = partner(setting.path) {
+                text += &format!("\n{partner} = 'partner'");
+            }
             let loaded = if value == Value::Absent { load_file("") } else { load_file(&text) };
             assert_eq!(setting.get(&loaded.unwrap()), value, "{text}");
         }
     }
     assert!(rule::broken(&Config::default()).is_empty());
+}
+
+/// Returns the setting without which one is of no use.
+fn partner(path: &str) -> Option<&'static str> {
+    Some(match path {
+        "server.tls_certificate" => "server.tls_key",
+        "server.tls_key" => "server.tls_certificate",
+        "server.tls_client_ca" => "server.tls_key = 'key'\nserver.tls_certificate",
+        "upstream.client_certificate" => "upstream.client_key",
+        "upstream.client_key" => "upstream.client_certificate",
+        _ => return None,
+    })
 }
 
 #[test]

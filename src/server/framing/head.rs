@@ -206,7 +206,7 @@ fn request_line(line: &[u8], end: usize) -> Result<RequestLine, &'static str> {
 }
 
 /// Checks `absolute-path [ "?" query ]` (RFC 9112 §3.2.1).
-fn check_origin_form(target: &[u8]) -> Result<(), &'static str> {
+pub(in crate::server) fn check_origin_form(target: &[u8]) -> Result<(), &'static str> {
     let path = octets::run(target, PATH);
     match &target[path..] {
         [] => Ok(()),
@@ -309,7 +309,7 @@ fn lists_upgrade(value: &[u8]) -> bool {
 }
 
 /// Returns whether `value` looks like `uri-host [ ":" port ]` (RFC 9110 §7.2).
-fn is_host_and_port(value: &[u8]) -> bool {
+pub(in crate::server) fn is_host_and_port(value: &[u8]) -> bool {
     let rest = match value {
         [b'[', literal @ ..] => match literal[octets::run(literal, LITERAL)..] {
             [b']', ref rest @ ..] if literal[0] != b']' => rest,

@@ -9,13 +9,15 @@ use std::time::Duration;
 use super::*;
 
 /// Bounds small enough to be reached by a table.
-pub(super) const LIMITS: Limits = Limits {
+pub(in crate::server) const LIMITS: Limits = Limits {
     max_head: 512,
     max_fields: 8,
     max_target: 64,
     head_timeout: Duration::from_secs(5),
     idle_timeout: Duration::from_secs(60),
     body_timeout: Duration::from_secs(10),
+    send_timeout: Duration::from_secs(20),
+    min_rate: 240,
 };
 
 fn framing() -> Framing {

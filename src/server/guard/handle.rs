@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::server::framing::Fault;
+use crate::telemetry::metrics::CloseCause;
+use crate::wire::Interim;
 
 /// The service's side of a connection's guard. Clones are the same connection.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +27,11 @@ struct Shared {
     begun: AtomicU64,
     /// Requests whose answers have ended.
     answered: AtomicU64,
+    interim: Interim,
+    /// No request shall follow the next answer.
+    closing: AtomicBool,
+    /// The limit for which the connection was closed, if it was.
+    cause: OnceLock<CloseCause>,
     /// Whether the guard waits for a decision, so that others need not take the lock.
     holding: AtomicBool,
     decision: Mutex<Decision>,
@@ -53,6 +60,36 @@ impl Handle {
     pub(crate) fn begin(&self) -> Option<Fault> {
         let ordinal = self.0.begun.fetch_add(1, Ordering::Relaxed) + 1;
         self.0.fault.get().filter(|(faulty, _)| *faulty == ordinal).map(|(_, fault)| *fault)
+    }
+
+    /// Returns how many requests the service was called with.
+    pub(crate) fn begun(&self) -> u64 {
+        self.0.begun.load(Ordering::Relaxed)
+    }
+
+    /// Returns what is to be written before the answer.
+    pub(crate) fn interim(&self) -> &Interim {
+        &self.0.interim
+    }
+
+    /// Notes that no request shall follow the next answer.
+    pub(crate) fn close_after_answer(&self) {
+        self.0.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether no request shall follow the next answer.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.0.closing.load(Ordering::Relaxed)
+    }
+
+    /// Notes the limit for which the connection is closed. Only the first such note counts.
+    pub(crate) fn closes_for(&self, cause: CloseCause) {
+        let _already_closing = self.0.cause.set(cause);
+    }
+
+    /// Returns the limit for which the connection was closed, if it was.
+    pub(crate) fn closed_for(&self) -> Option<CloseCause> {
+        self.0.cause.get().copied()
     }
 
     /// Counts an answer that has ended.
@@ -130,11 +167,9 @@ fn wake(mut decision: MutexGuard<'_, Decision>) {
 pub(crate) struct Answering(Handle);
 
 impl Answering {
-    /// Tells the guard that the protocol changes: with a 101, or with a 2xx for `CONNECT`. Before this is dropped.
-    ///
-    /// Only for a request whose `Connection` listed `upgrade`: after any other the guard held nothing back.
-    pub(crate) fn upgraded(&self) {
-        self.0.upgraded();
+    /// Returns the handle.
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.0
     }
 }
 

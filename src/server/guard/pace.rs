@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::handle::Handle;
+use crate::server::allowance::Allowance;
 use crate::server::framing::{Awaiting, Limits};
 
 /// The longest timeout that is used: an instant cannot be moved by any duration.
@@ -35,14 +36,14 @@ pub(super) enum Late {
 pub(super) struct Pace {
     head_timeout: Duration,
     idle_timeout: Duration,
-    body_timeout: Duration,
+    body: Allowance,
     opened: Instant,
     /// When something was written last, or the connection was found busy.
     active: Instant,
     /// The answers that had ended when something was written last. As long as these are fewer than the requests, the
     /// connection is busy: an answer that has ended may still wait in the server library's buffer.
     answers: u64,
-    /// Since when the head, or the next part of the body, has been waited for.
+    /// Since when the head has been waited for.
     waiting: Option<Instant>,
     alarm: Alarm,
 }
@@ -53,7 +54,7 @@ impl Pace {
         Self {
             head_timeout: limits.head_timeout.min(MAX_TIMEOUT),
             idle_timeout: limits.idle_timeout.min(MAX_TIMEOUT),
-            body_timeout: limits.body_timeout.min(MAX_TIMEOUT),
+            body: Allowance::new(limits.body_timeout, limits.min_rate),
             opened: now,
             active: now,
             answers: 0,
@@ -62,9 +63,12 @@ impl Pace {
         }
     }
 
-    /// Notes that the client sent what was waited for.
-    pub(super) fn received(&mut self) {
-        self.waiting = None;
+    /// Notes that the client sent so many bytes of what was waited for.
+    pub(super) fn received(&mut self, bytes: usize) {
+        if bytes > 0 {
+            self.waiting = None;
+            self.body.moved(bytes, Instant::now);
+        }
     }
 
     /// Notes that something was written.
@@ -98,12 +102,18 @@ impl Pace {
 
     /// Returns when to look again, and what the client will then have failed to do.
     fn deadline(&mut self, awaiting: Awaiting, requests: u64) -> (Instant, Option<Late>) {
+        if awaiting == Awaiting::Body {
+            return (self.body.waits(Instant::now()), Some(Late::Body));
+        }
+        // The next body has its whole time before it.
+        self.body.renew();
         match awaiting {
+            // The first head has no more time than a connection that stays silent.
+            Awaiting::Head if requests == 0 => (self.opened + self.head_timeout, Some(Late::Head)),
             Awaiting::Head => (self.waiting_since() + self.head_timeout, Some(Late::Head)),
-            Awaiting::Body => (self.waiting_since() + self.body_timeout, Some(Late::Body)),
             Awaiting::Request if requests == 0 => (self.opened + self.head_timeout, Some(Late::Request)),
             Awaiting::Request if self.answers >= requests => (self.active + self.idle_timeout, Some(Late::Request)),
-            Awaiting::Request | Awaiting::Decision => (self.active + self.idle_timeout, None),
+            Awaiting::Request | Awaiting::Decision | Awaiting::Body => (self.active + self.idle_timeout, None),
         }
     }
 
@@ -120,13 +130,13 @@ impl Pace {
 
 /// A timer that is armed as seldom as possible.
 #[derive(Debug, Default)]
-pub(super) struct Alarm {
+pub(in crate::server) struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Alarm {
     /// Waits until `deadline`; the task is woken then, or earlier.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+    pub(in crate::server) fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if sleep.deadline() > deadline {
             sleep.as_mut().reset(deadline);

@@ -20,6 +20,8 @@ pub(super) const LIMITS: Limits = Limits {
     head_timeout: Duration::from_secs(5),
     idle_timeout: Duration::from_secs(60),
     body_timeout: Duration::from_secs(10),
+    send_timeout: Duration::from_secs(20),
+    min_rate: 240,
 };
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";

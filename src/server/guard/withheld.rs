@@ -35,6 +35,11 @@ impl Withheld {
         true
     }
 
+    /// Returns whether bytes are ready.
+    pub(super) fn has_ready(&self) -> bool {
+        self.given < self.ready
+    }
+
     /// Adds bytes that came later, to be inspected.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);

@@ -1,9 +1,33 @@
 //! Clients' connections, and the log of what came by them.
 
+use std::sync::Arc;
+
 use prometheus::{IntCounter, IntGauge};
 
-use super::Catalogue;
 use super::requests::InFlight;
+use super::{Catalogue, Counters};
+use crate::telemetry::label::words;
+
+words! {
+    /// The limit for which the gateway closed a client's connection. Heads and content that were late or too large are
+    /// answered, and count as refusals.
+    CloseCause {
+        /// It sent no request within `server.head_timeout` of its opening.
+        Silent = "silent",
+        /// It sent no further request within `server.idle_timeout`.
+        Idle = "idle",
+        /// It did not take its answers within `server.send_timeout`.
+        Untaken = "untaken",
+        /// It has sent `server.max_requests_per_connection`.
+        Requests = "max-requests",
+        /// Its address had `server.max_connections_per_peer` already.
+        Peer = "max-per-peer",
+        /// It took back more than `server.max_resets` requests within a second.
+        Resets = "max-resets",
+        /// Its TLS handshake failed, or was not done within `server.head_timeout`.
+        Handshake = "tls-handshake",
+    }
+}
 
 /// Clients' connections.
 #[derive(Debug, Clone)]
@@ -17,6 +41,10 @@ pub struct ConnectionMetrics {
     pub full: IntCounter,
     /// Times accepting failed, as when file descriptors run out.
     pub accept_errors: IntCounter,
+    closed: Arc<Counters<CloseCause>>,
+    streams: IntGauge,
+    /// HTTP/2 requests that their clients took back.
+    pub resets: IntCounter,
 }
 
 impl ConnectionMetrics {
@@ -33,7 +61,25 @@ impl ConnectionMetrics {
                 "accept_errors_total",
                 "Times accepting a connection failed, as when file descriptors run out.",
             ),
+            closed: Arc::new(all.counters(
+                "connections_closed_total",
+                "Clients' connections that the gateway closed for a limit, by which one.",
+                "cause",
+            )),
+            streams: all.gauge("http2_streams", "Requests over HTTP/2 whose answers have not ended."),
+            resets: all.counter("http2_resets_total", "Requests over HTTP/2 that their clients took back."),
         }
+    }
+
+    /// A connection was closed for a limit.
+    pub fn closed(&self, cause: CloseCause) {
+        self.closed.of(cause).inc();
+    }
+
+    /// A request over HTTP/2 is under way while the value lives.
+    #[must_use]
+    pub fn stream(&self) -> InFlight {
+        InFlight::new(&self.streams)
     }
 
     /// A connection is open while the value lives.
@@ -41,6 +87,39 @@ impl ConnectionMetrics {
     pub fn opened(&self) -> InFlight {
         self.accepted.inc();
         InFlight::new(&self.open)
+    }
+}
+
+words! {
+    /// What came of new files.
+    ReloadOutcome {
+        /// They are in use.
+        Done = "done",
+        /// They are wrong, and the old ones go on.
+        Failed = "failed",
+    }
+}
+
+/// Certificates that are shown to clients.
+#[derive(Debug, Clone)]
+pub struct TlsMetrics {
+    reloads: Arc<Counters<ReloadOutcome>>,
+}
+
+impl TlsMetrics {
+    pub(super) fn new(all: &Catalogue) -> Self {
+        Self {
+            reloads: Arc::new(all.counters(
+                "tls_reloads_total",
+                "Times the files of server.tls_certificate changed, by what came of it.",
+                "outcome",
+            )),
+        }
+    }
+
+    /// The files have changed.
+    pub fn reloaded(&self, outcome: ReloadOutcome) {
+        self.reloads.of(outcome).inc();
     }
 }
 

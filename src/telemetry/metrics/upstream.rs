@@ -58,6 +58,7 @@ struct Upstreams {
     duration: Histograms<Route>,
     in_flight: IntGauge,
     retries: IntCounter,
+    shadows: IntCounter,
 }
 
 impl UpstreamMetrics {
@@ -77,6 +78,10 @@ impl UpstreamMetrics {
             in_flight: all.gauge("upstream_in_flight", "Requests sent upstream whose response's head has not come."),
             retries: all
                 .counter("upstream_retries_total", "Reads sent again because their connection died before an answer."),
+            shadows: all.counter(
+                "shadow_fields_total",
+                "Requests with a field that some servers take for a credential or for framing, such as X_Authorization_Key; it was dropped.",
+            ),
         }))
     }
 
@@ -90,6 +95,11 @@ impl UpstreamMetrics {
     pub fn ended(&self, route: Route, outcome: UpstreamOutcome, took: Duration) {
         self.0.requests.of(route, outcome).inc();
         self.0.duration.of(route).observe(took.as_secs_f64());
+    }
+
+    /// A request had a field that some would take for another.
+    pub fn shadowed(&self) {
+        self.0.shadows.inc();
     }
 
     /// A read is sent again.

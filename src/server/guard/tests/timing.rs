@@ -103,13 +103,41 @@ async fn a_body_that_stalls_is_an_error() {
     let (mut guard, _, mut client) = connection();
     client.write_all(POST.as_bytes()).await.unwrap();
     assert_eq!(read_once(&mut guard, 8192).await.unwrap(), POST.as_bytes());
-    assert!(waits(&mut guard, BODY - TICK).await);
-    client.write_all(b"abc").await.unwrap();
-    assert_eq!(read_once(&mut guard, 8192).await.unwrap(), b"abc");
     let (read, took) = timed_read(&mut guard).await;
     let error = read.unwrap_err();
     assert_eq!((error.kind(), BodyFault::find(&error)), (io::ErrorKind::TimedOut, Some(BodyFault::TimedOut)));
     assert_took(took, BODY);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_drips_is_an_error_and_one_that_keeps_up_the_rate_is_not() {
+    let rate = usize::try_from(LIMITS.min_rate).unwrap();
+    for (bytes_a_second, is_late) in [(1, true), (rate / 2, true), (rate, false)] {
+        let (mut guard, _, mut client) = connection();
+        let length = bytes_a_second * 30;
+        let head = format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n");
+        client.write_all(head.as_bytes()).await.unwrap();
+        read_once(&mut guard, 8192).await.unwrap();
+        let dripping = tokio::spawn(async move {
+            for _ in 0..30 {
+                sleep(Duration::from_secs(1)).await;
+                client.write_all(&vec![b'a'; bytes_a_second]).await?;
+            }
+            io::Result::Ok(client)
+        });
+        let mut read = 0;
+        let ended = loop {
+            match read_once(&mut guard, 8192).await {
+                Ok(bytes) => read += bytes.len(),
+                Err(error) => break Err(error),
+            }
+            if read == length {
+                break Ok(());
+            }
+        };
+        assert_eq!(ended.is_err(), is_late, "{bytes_a_second} bytes a second");
+        dripping.abort();
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,226 @@
+//! TLS to clients: who we are, whom we let in, and both anew when the files change.
+//!
+//! What a newcomer would get wrong: to watch the files for events. Kubernetes puts a new directory in the place of the old
+//! one behind a symbolic link, so the file that is watched never changes. The files are small; they are read every few
+//! seconds and compared. Files that cannot be used change nothing: the old certificate goes on, and metric and log tell.
+
+use std::io::{self, IoSlice};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use rustls::server::WebPkiClientVerifier;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::error::chain;
+use crate::pem::{self, TlsError};
+use crate::telemetry::metrics::{ReloadOutcome, TlsMetrics};
+
+/// How long a changed file may wait to be seen.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The protocols that are agreed on within the handshake (RFC 7301), the preferred one first.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// The files.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// The certificate chain.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The authorities of clients' certificates, if clients must have one.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// What the files hold.
+#[derive(PartialEq)]
+struct Contents {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+    client_ca: Option<Vec<u8>>,
+}
+
+/// Makes TLS of connections. Clones share the certificate.
+#[derive(Clone)]
+pub struct Acceptor(Arc<RwLock<Arc<ServerConfig>>>);
+
+impl Files {
+    fn read(&self) -> Result<Contents, TlsError> {
+        Ok(Contents {
+            certificate: pem::read("server.tls_certificate", &self.certificate)?,
+            key: pem::read("server.tls_key", &self.key)?,
+            client_ca: self.client_ca.as_deref().map(|path| pem::read("server.tls_client_ca", path)).transpose()?,
+        })
+    }
+
+    fn understand(&self, contents: &Contents) -> Result<Arc<ServerConfig>, TlsError> {
+        let chain = pem::certificates("server.tls_certificate", &self.certificate, &contents.certificate)?;
+        let key = pem::private_key("server.tls_key", &self.key, &contents.key)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .expect("ring supports the default protocol versions");
+        let builder = match (&self.client_ca, &contents.client_ca) {
+            (Some(path), Some(authorities)) => {
+                const SETTING: &str = "server.tls_client_ca";
+                let roots = pem::roots(SETTING, path, authorities)?;
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+                builder.with_client_cert_verifier(verifier.map_err(|error| pem::unusable(SETTING, error))?)
+            }
+            _ => builder.with_no_client_auth(),
+        };
+        let together = "server.tls_certificate with server.tls_key";
+        let mut config = builder.with_single_cert(chain, key).map_err(|error| pem::unusable(together, error))?;
+        config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+        Ok(Arc::new(config))
+    }
+}
+
+impl Acceptor {
+    /// Reads the files, and looks after them from then on. To be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`].
+    pub fn start(files: Files, metrics: TlsMetrics) -> Result<Self, TlsError> {
+        let contents = files.read()?;
+        let acceptor = Self(Arc::new(RwLock::new(files.understand(&contents)?)));
+        let watch = Watch { files, seen: Some(contents), metrics };
+        tokio::spawn(watch.run(Arc::downgrade(&acceptor.0)));
+        Ok(acceptor)
+    }
+
+    /// Makes TLS of a connection, within a time limit.
+    ///
+    /// # Errors
+    ///
+    /// What the library said.
+    pub async fn accept(&self, stream: TcpStream, limit: Duration) -> io::Result<Io> {
+        let config = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
+        let accepted = timeout(limit, TlsAcceptor::from(config).accept(stream)).await;
+        let stream = accepted.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        Ok(Io::Tls(Box::new(stream)))
+    }
+}
+
+/// Looks after the files.
+struct Watch {
+    files: Files,
+    /// What was found last, whether it was good or not; `None` if a file could not be read.
+    seen: Option<Contents>,
+    metrics: TlsMetrics,
+}
+
+impl Watch {
+    /// Goes on for as long as there is an acceptor.
+    async fn run(mut self, current: Weak<RwLock<Arc<ServerConfig>>>) {
+        loop {
+            tokio::time::sleep(POLL_INTERVAL).await;
+            let Some(current) = current.upgrade() else { return };
+            match self.look() {
+                None => {}
+                Some(Ok(config)) => {
+                    *current.write().unwrap_or_else(PoisonError::into_inner) = config;
+                    tracing::info!("new certificate in use");
+                    self.metrics.reloaded(ReloadOutcome::Done);
+                }
+                Some(Err(error)) => {
+                    tracing::warn!(error = chain(&error), "new certificate refused, the old one goes on");
+                    self.metrics.reloaded(ReloadOutcome::Failed);
+                }
+            }
+        }
+    }
+
+    /// Returns what came of the files if they are not as they were.
+    fn look(&mut self) -> Option<Result<Arc<ServerConfig>, TlsError>> {
+        let found = self.files.read();
+        if found.as_ref().ok() == self.seen.as_ref() {
+            return None;
+        }
+        let (seen, config) = match found {
+            Ok(contents) => {
+                let config = self.files.understand(&contents);
+                (Some(contents), config)
+            }
+            Err(error) => (None, Err(error)),
+        };
+        self.seen = seen;
+        Some(config)
+    }
+}
+
+impl std::fmt::Debug for Acceptor {
+    /// Never the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Acceptor")
+    }
+}
+
+/// A client's connection. One type for both, lest all that serves it is compiled twice.
+#[derive(Debug)]
+pub enum Io {
+    /// TCP alone.
+    Plain(TcpStream),
+    /// TLS over it.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Calls the one that it is.
+macro_rules! either {
+    ($self:ident, $io:ident => $call:expr) => {
+        match $self.get_mut() {
+            Self::Plain(io) => {
+                let $io = Pin::new(io);
+                $call
+            }
+            Self::Tls(io) => {
+                let $io = Pin::new(&mut **io);
+                $call
+            }
+        }
+    };
+}
+
+impl AsyncRead for Io {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        either!(self, io => io.poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        either!(self, io => io.poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, io => io.poll_write_vectored(cx, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(io) => io.is_write_vectored(),
+            Self::Tls(io) => io.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, io => io.poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, io => io.poll_shutdown(cx))
+    }
+}
