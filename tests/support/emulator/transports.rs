@@ -1,7 +1,8 @@
 //! What carries a hub connection: WebSocket, event stream, long polling (contract 1.9).
 //!
 //! A WebSocket needs no negotiation; the other two do, for their requests find one another by `id`. The first poll of a
-//! connection returns at once and empty, which tells the client that it is connected.
+//! connection returns at once and empty, which tells the client that it is connected. Who polls is not pinged: a poll
+//! that brings nothing ends after its time, and the next one shows that the client lives.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use super::hub::{Connection, RECORD_END, Transport};
 use super::refusal::Refusal;
 use super::shared::{Shared, lock};
 
-/// How often the server pings.
+/// How often the server pings over a WebSocket or an event stream on which it has nothing to say.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How long a poll without records stays open.
@@ -83,22 +84,17 @@ async fn poll(shared: &Shared, connection: &Connection) -> Answer {
     let number = connection.begin_poll();
     let mut state = connection.watch();
     let changed = state.wait_for(|state| !state.outbox.is_empty() || state.is_closed || state.poll != number);
-    let patience = if connection.watch().borrow().is_greeted { PING_INTERVAL } else { POLL_LIMIT };
     let (is_closed, is_displaced) = tokio::select! {
         changed = changed => changed.map_or((true, false), |state| (state.is_closed, state.poll != number)),
-        () = shared.clock.sleep(patience) => (false, false),
+        () = shared.clock.sleep(POLL_LIMIT) => (false, false),
     };
     if is_displaced {
         return Answer::empty(StatusCode::NO_CONTENT);
     }
-    let mut waiting = connection.take_outbox();
-    if waiting.is_empty() {
-        if is_closed {
-            shared.hub.forget(connection);
-            return Answer::empty(StatusCode::NO_CONTENT);
-        }
-        connection.ping();
-        waiting = connection.take_outbox();
+    let waiting = connection.take_outbox();
+    if waiting.is_empty() && is_closed {
+        shared.hub.forget(connection);
+        return Answer::empty(StatusCode::NO_CONTENT);
     }
     records(waiting)
 }

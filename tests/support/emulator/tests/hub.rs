@@ -67,14 +67,45 @@ async fn a_websocket_shakes_hands_echoes_and_pings() {
     );
     assert_eq!(answers[0]["arguments"][0]["textMessage"], "Hello");
     assert_eq!(answers[1], json!({ "type": 3, "invocationId": "7", "result": null }));
-    socket.send(Message::text("{\"type\":6}\u{1e}")).await.unwrap();
-    assert_eq!(next_records(&mut socket).await, [json!({ "type": 6 })]);
     let pinged = tokio::select! {
         pinged = next_records(&mut socket) => pinged,
         () = keep_advancing(&chathub) => unreachable!("it never ends"),
     };
     assert_eq!(pinged[0], json!({ "type": 6 }));
     socket.close(None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_clients_ping_is_not_answered() {
+    let chathub = Emulator::start().await;
+    let token = chathub.company_token("acme");
+    let mut socket = connect(&chathub, &format!("access_token={token}")).await.unwrap();
+    socket.send(Message::text(HELLO)).await.unwrap();
+    assert_eq!(next_records(&mut socket).await, [json!({})]);
+    socket.send(Message::text(format!("{{\"type\":6}}\u{1e}{}", invocation("NoSuchCall")))).await.unwrap();
+    let answers = next_records(&mut socket).await;
+    assert_eq!((answers.len(), &answers[0]["type"]), (1, &json!(3)));
+}
+
+#[tokio::test]
+async fn a_poll_that_brings_nothing_ends_empty_after_its_time() {
+    let chathub = Emulator::start().await;
+    let token = format!("Bearer {}", chathub.company_token("acme"));
+    let id = negotiate(&chathub, &chathub.company_token("acme")).await;
+    let call = |method: &str, body: &'static str| {
+        ask(&chathub, &format!("{method} /chathub?id={id}")).with("Authorization", &token).body(body).send()
+    };
+    assert_eq!(call("GET", "").await.status, 200);
+    assert_eq!(call("POST", HELLO).await.status, 200);
+    assert_eq!(records(&call("GET", "").await.text()), [json!({})]);
+    chathub.clock().freeze();
+    let began = chathub.clock().now();
+    let polled = tokio::select! {
+        polled = call("GET", "") => polled,
+        () = keep_advancing(&chathub) => unreachable!("it never ends"),
+    };
+    assert_eq!((polled.status, polled.body.len()), (200, 0));
+    assert!(chathub.clock().now() - began >= Duration::from_secs(90));
 }
 
 /// Moves the clock by an interval of pings, again and again: the server may not be waiting yet.
