@@ -202,6 +202,10 @@ class Emulator:
         """The requests that reached it, in order; credentials are fingerprints."""
         return ask("GET", f"{self.control}/received").json()
 
+    def hub_connections(self) -> int:
+        """How many connections to the hub there are."""
+        return ask("GET", f"{self.control}/counters").json()["hubConnections"]
+
 
 @contextmanager
 def emulator(program: Path, directory: Path) -> Iterator[Emulator]:

@@ -10,7 +10,7 @@ import argparse
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +39,8 @@ class Client:
     name: str
     command: list[str | Path]
     settings: Mapping[str, str] = field(default_factory=dict)
+    settled: Callable[[harness.Emulator], bool] = lambda chathub: True
+    """What becomes so at ChatHub once the program has ended, while the gateway still runs."""
 
     @property
     def is_paced(self) -> bool:
@@ -77,7 +79,7 @@ def play_both(client: Client, arguments: argparse.Namespace, directory: Path) ->
 def play_direct(client: Client, arguments: argparse.Namespace, directory: Path) -> Run:
     """Runs a program straight at an emulator."""
     with harness.emulator(arguments.emulator, directory) as chathub:
-        _play(client, chathub.url, directory)
+        _play(client, chathub.url, chathub, directory)
         return _left_behind(directory, chathub)
 
 
@@ -85,7 +87,8 @@ def play_through(client: Client, arguments: argparse.Namespace, directory: Path)
     """Runs a program at a gateway before an emulator."""
     with harness.emulator(arguments.emulator, directory) as chathub:
         with harness.gateway(arguments.gateway, chathub.url, directory, client.settings) as between:
-            _play(client, between.url, directory)
+            _play(client, between.url, chathub, directory)
+            harness.wait_until("ChatHub settles", lambda: client.settled(chathub) or None, between.program)
             (directory / "metrics").write_text(between.metrics(), "utf-8")
             exit_code = between.program.stop()
         return _left_behind(directory, chathub, exit_code)
@@ -95,11 +98,12 @@ def _left_behind(directory: Path, chathub: harness.Emulator, exit_code: int | No
     return Run(directory, chathub.counters(), chathub.received(), exit_code)
 
 
-def _play(client: Client, url: str, directory: Path) -> None:
+def _play(client: Client, url: str, chathub: harness.Emulator, directory: Path) -> None:
     program = str(client.command[0])
     expect(shutil.which(program) is not None, f"{program} is missing: tests/run clients installs it")
     settings = {
         "CHATHUB_URL": url,
+        "CHATHUB_CONTROL": chathub.control,
         "CHATHUB_LOGIN": harness.LOGIN,
         "CHATHUB_PASSWORD": harness.PASSWORD,
         "CHATHUB_KEY": harness.KEY,

@@ -7,7 +7,13 @@
  */
 
 const TOKEN = /[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}/g;
-const VARYING = { expiresAt: '<date>', traceId: '<trace>' };
+const VARYING = {
+  expiresAt: '<date>',
+  traceId: '<trace>',
+  date: '<date>',
+  connectionId: '<connection>',
+  connectionToken: '<connection>',
+};
 const IDS = new Set(['id', 'operatorId']);
 
 /** Standard output, with one memory: the id of the first operator that was added. */
