@@ -206,6 +206,12 @@ class Emulator:
         """How many connections to the hub there are."""
         return ask("GET", f"{self.control}/counters").json()["hubConnections"]
 
+    def order(self, method: str, target: str, content: object = None) -> Any:
+        """A control call, as `GET /` on the control port lists them."""
+        answer = ask(method, f"{self.control}{target}", content=content)
+        expect(answer.status == 200, f"the emulator does not take {method} {target}: {answer.text}")
+        return answer.json()
+
 
 @contextmanager
 def emulator(program: Path, directory: Path) -> Iterator[Emulator]:
