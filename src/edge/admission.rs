@@ -1,5 +1,4 @@
-//! Refuses what must not reach the core: faulty heads, methods that are not forwarded, content over the limit. Of a request
-//! that is admitted the content is asked for.
+//! Refuses what must not reach the core: faulty heads, methods that are not forwarded, content over the limit.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,7 +6,6 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::future::Either;
 use http::Method;
-use http::header::EXPECT;
 use http_body::{Frame, SizeHint};
 use tower::{Layer, Service};
 
@@ -62,20 +60,7 @@ impl<S> Admission<S> {
                 request.body = Body::streamed(Limited { inner, left: self.max_body, limit: self.max_body });
             }
         }
-        if !request.body.is_empty() {
-            invite(request);
-        }
         Ok(())
-    }
-}
-
-/// Asks for the content of a client that waits to be asked (RFC 9110 §10.1.1): now, before any queue, for curl sends it
-/// after a second anyway, and PHP's uses it for all that is longer than a mebibyte. The upstream need not be asked then.
-fn invite(request: &mut Request) {
-    let fields = &mut request.head.headers;
-    if fields.get(EXPECT).is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
-        fields.remove(EXPECT);
-        request.body.invite();
     }
 }
 

@@ -96,6 +96,7 @@ where
             Either::Right(asked) => {
                 let clone = self.inner.clone();
                 let mut inner = std::mem::replace(&mut self.inner, clone);
+                request.invite();
                 // Whoever waits takes no place from those who go.
                 let place = request.place.take().map(Place::leave);
                 let waiting = Box::pin(async move {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, select};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Version, response};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -26,6 +26,7 @@ use crate::error::{Cause, Error};
 use crate::telemetry::label::StatusClass;
 use crate::telemetry::metrics::{InFlight, UpstreamMetrics, UpstreamOutcome};
 use crate::wire::event_stream::names_event_stream;
+use crate::wire::request::expects_to_be_asked;
 use crate::wire::{Body, Interim, RequestParts, Response, hop_by_hop};
 
 /// The leaf of the stack. Clones share it.
@@ -81,8 +82,9 @@ impl Service<RoutedRequest> for Upstream {
 type Answer = (http::Response<Incoming>, Lent);
 
 impl Parts {
-    async fn exchange(self: Arc<Self>, request: RoutedRequest) -> Result<Response, Error> {
+    async fn exchange(self: Arc<Self>, mut request: RoutedRequest) -> Result<Response, Error> {
         let (route, attempt) = (request.route, Attempt::begin(&self, request.route));
+        request.invite();
         let is_long = request.may_last();
         // Held until the response's head is there.
         let _place = request.place;
@@ -142,6 +144,10 @@ impl Parts {
     fn prepare(&self, request: &mut http::Request<Body>) {
         let (has_content, version) = (!request.body().is_empty(), request.version());
         let fields = request.headers_mut();
+        // The client has been asked already.
+        if has_content && expects_to_be_asked(fields) {
+            fields.remove(EXPECT);
+        }
         if hop_by_hop::remove_of_request(fields) {
             self.metrics.shadowed();
         }

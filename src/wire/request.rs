@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
 
+use http::header::{EXPECT, HeaderMap};
 use tokio::time::Instant;
 
 use super::{Body, Interim, RequestId};
@@ -56,6 +57,23 @@ impl Request {
         let (head, id) = (self.head.clone(), self.id.clone());
         Self(Box::new(RequestParts { head, body: Body::empty(), id, interim: self.interim.clone(), ..*self.0 }))
     }
+}
+
+impl RequestParts {
+    /// Asks a client for its content that waits to be asked (RFC 9110 §10.1.1). To be called when it is certain that the
+    /// content is wanted, and before anything is waited for: curl sends it unasked after a second, and PHP's waits for
+    /// that with all that is longer than a mebibyte.
+    pub fn invite(&mut self) {
+        if !self.body.is_empty() && expects_to_be_asked(&self.head.headers) {
+            self.body.invite();
+        }
+    }
+}
+
+/// Returns whether the client waits to be asked for its content.
+#[must_use]
+pub fn expects_to_be_asked(fields: &HeaderMap) -> bool {
+    fields.get(EXPECT).is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 impl Deref for Request {

@@ -299,7 +299,7 @@ async fn an_interim_response_reaches_the_client_while_the_upstream_still_works()
 #[tokio::test]
 async fn a_client_that_waits_to_be_asked_for_its_content_is_asked_before_it_waits_in_line() {
     let chathub = Emulator::start().await;
-    let gateway = Gateway::before(&chathub).set("throttle.other.rate = '1/m'\nthrottle.other.burst = 1").start().await;
+    let gateway = Gateway::before(&chathub).set("throttle.other.rate = '6/m'\nthrottle.other.burst = 1").start().await;
     let token = chathub.company_token("acme");
     assert_eq!(gateway.client(&token).ask("GET /api/chat/chats").send().await.status, 200);
     for (target, status) in [("/api/operator/synchronize", 200), ("/api/chat/message", 100)] {
@@ -316,6 +316,23 @@ async fn a_client_that_waits_to_be_asked_for_its_content_is_asked_before_it_wait
         }
     }
     assert!(chathub.received().iter().all(|request| request.values("expect").is_empty()));
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_asked_and_may_not_wait_in_line_is_refused_instead() {
+    let chathub = Emulator::start().await;
+    let quota = "throttle.max_wait = '0s'\nthrottle.other.rate = '1/m'\nthrottle.other.burst = 1";
+    let gateway = Gateway::before(&chathub).set(quota).start().await;
+    let head = "POST /x HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n";
+    let mut connection = gateway.connect().await;
+    connection.send(head).await;
+    assert_eq!(connection.answer().await.status, 100);
+    connection.send("[]").await;
+    connection.answer().await;
+
+    connection.send(head).await;
+
+    assert_eq!(connection.answer().await.status, 429);
 }
 
 #[tokio::test]
