@@ -21,10 +21,10 @@ use crate::config::{self, Config, Credentials, Problems};
 use crate::edge::{AccessLogLayer, AdmissionLayer, RescueLayer};
 use crate::invalidation::{InspectionLayer, InvalidationLayer};
 use crate::pem::TlsError;
+use crate::phase::{Phase, Phases};
 use crate::server::connection;
 use crate::server::framing::Limits;
 use crate::server::listener::{self, Listener, Place, Places};
-use crate::server::shutdown::{Phase, Phases};
 use crate::server::tls::{Acceptor, Files, Io};
 use crate::server::workers::{self, Workers};
 use crate::shed::ShedLayer;
@@ -37,6 +37,7 @@ use crate::throttle::pacer::Terms;
 use crate::throttle::{FeedbackLayer, Limiter, Quota, ThrottleLayer};
 use crate::upstream::pool::Room;
 use crate::upstream::retry::RetryReads;
+use crate::upstream::streams::Streaming;
 use crate::upstream::{self, Client, Upstream};
 
 /// Why a gateway could not start.
@@ -177,7 +178,12 @@ impl Gateway {
         let phases = Phases::new();
         let store = Arc::new(self.store());
         let under_way = UnderWay::default();
-        let upstreams: Vec<_> = self.upstreams().collect();
+        let streaming = Streaming {
+            phases: phases.watch(),
+            tunnels: under_way.tunnels.clone(),
+            metrics: self.metrics.streams.clone(),
+        };
+        let upstreams: Vec<_> = self.upstreams(&streaming).collect();
         if self.config.upstream.warm {
             for (worker, upstream) in self.workers.handles().zip(&upstreams) {
                 drop(worker.spawn(upstream.clone().warm()));
@@ -290,7 +296,7 @@ impl Gateway {
     }
 
     /// Returns the way to the upstream of each worker.
-    fn upstreams(&self) -> impl Iterator<Item = Upstream> {
+    fn upstreams(&self, streaming: &Streaming) -> impl Iterator<Item = Upstream> {
         let (settings, workers) = (&self.config.upstream, self.workers.count());
         let room = Room::new(settings.pool_max_idle);
         (0..workers).map(move |_| {
@@ -306,6 +312,7 @@ impl Gateway {
                 idle_timeout: settings.idle_timeout,
                 clock: self.clock,
                 metrics: self.metrics.upstream.clone(),
+                streaming: streaming.clone(),
             })
         })
     }
@@ -362,6 +369,8 @@ struct UnderWay {
     connections: Tally,
     /// Those too whose clients have left.
     writes: Tally,
+    /// Connections that have left HTTP, which the server has no more.
+    tunnels: Tally,
 }
 
 impl UnderWay {
@@ -370,10 +379,14 @@ impl UnderWay {
         let all_ended = async {
             self.connections.ended().await;
             self.writes.ended().await;
+            self.tunnels.ended().await;
         };
         match tokio::time::timeout(deadline, all_ended).await {
             Ok(()) => Ended::Drained,
-            Err(_) => Ended::Cut { connections: self.connections.count(), writes: self.writes.count() },
+            Err(_) => {
+                let connections = self.connections.count() + self.tunnels.count();
+                Ended::Cut { connections, writes: self.writes.count() }
+            }
         }
     }
 }

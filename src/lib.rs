@@ -26,6 +26,7 @@
 //! | [`telemetry`] | metrics, access log, log |
 //! | [`error`], [`clock`] | every reason for an answer of our own; the one source of time |
 //! | [`tally`], [`capacity`] | what is under way; how much of it there may be |
+//! | [`phase`] | serving, leaving, draining, closed |
 //! | [`pem`] | certificates and keys from files |
 //!
 //! # Glossary
@@ -53,6 +54,7 @@ pub mod error;
 pub mod gateway;
 pub mod invalidation;
 pub mod pem;
+pub mod phase;
 pub mod server;
 pub mod shed;
 pub mod stack;

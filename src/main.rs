@@ -51,6 +51,9 @@ async fn serve(config: Config) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let upstream = config.upstream.url.clone();
     let gateway = Gateway::bind(config, std::io::stdout())?;
     let mut signals = Signals::new()?;
+    if upstream.scheme_str() == Some("http") {
+        tracing::warn!(%upstream, "credentials go to the upstream in the clear: upstream.url with http is for tests only");
+    }
     let (listen, admin, workers) = (gateway.address(), gateway.admin_address(), gateway.workers());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, %admin, %upstream, workers, "serving");
     let (ask, asked) = oneshot::channel();

@@ -13,7 +13,9 @@ pub mod error;
 pub mod pool;
 pub mod retry;
 pub mod service;
+pub mod streams;
 pub mod tunnel;
+mod websocket;
 
 pub use client::Client;
 pub use error::UpstreamError;

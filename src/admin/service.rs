@@ -8,7 +8,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
 use super::purge::{Access, Purge, USAGE};
-use crate::server::shutdown::{Phase, PhaseWatch};
+use crate::phase::{Phase, PhaseWatch};
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 
@@ -89,7 +89,7 @@ fn text(status: StatusCode, content: impl Into<Content>) -> Response<Content> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::shutdown::Phases;
+    use crate::phase::Phases;
     use crate::testing;
 
     fn status(admin: &Admin, method: &str, path: &str) -> u16 {

@@ -35,13 +35,18 @@ impl Allowance {
     }
 
     /// Notes that the client has moved so many bytes. `now` is asked only if it was waited for.
+    #[inline]
     pub(crate) fn moved(&mut self, bytes: usize, now: impl FnOnce() -> Instant) {
-        let Some(since) = self.waiting.take() else { return };
+        if let Some(since) = self.waiting.take() {
+            self.pay_back(bytes, now().saturating_duration_since(since));
+        }
+    }
+
+    fn pay_back(&mut self, bytes: usize, waited: Duration) {
         let earned = match self.rate {
             0 => self.most,
             rate => Duration::from_millis((bytes as u64).saturating_mul(1000) / rate),
         };
-        let waited = now().saturating_duration_since(since);
         self.left = self.left.saturating_sub(waited).saturating_add(earned).min(self.most);
     }
 

@@ -14,8 +14,8 @@ use tokio::time::sleep;
 use super::framing::{Fault, Limits};
 use super::guard::{First, Guard};
 use super::outflow::{NotTaken, Outflow};
-use super::shutdown::{Phase, PhaseWatch};
 use super::{http1, http2};
+use crate::phase::{Phase, PhaseWatch};
 use crate::stack::Stack;
 use crate::telemetry::metrics::{CloseCause, ConnectionMetrics};
 use crate::wire::Request;
@@ -101,6 +101,7 @@ pub(super) async fn until<F: Future + Unpin>(future: F, end: impl Future) -> Opt
 }
 
 /// Calls a stack, which is always ready (see [`Stack`]); tower wants to be asked nevertheless.
+#[inline(always)] // two protocols call it; once is inlined by itself, and each call would move the request
 pub(super) fn call_when_ready<S: Stack>(stack: &mut S, request: Request) -> S::Future {
     let ready = stack.poll_ready(&mut Context::from_waker(Waker::noop()));
     debug_assert!(ready.is_ready(), "a stack has no queue before its call");

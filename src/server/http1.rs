@@ -23,7 +23,7 @@ use super::connection::{Settings, call_when_ready, until};
 use super::framing::Limits;
 use super::guard::{Answering, Guard, Handle};
 use super::rest::Rest;
-use super::shutdown::{Phase, PhaseWatch};
+use crate::phase::{Phase, PhaseWatch};
 use crate::stack::Stack;
 use crate::telemetry::metrics::CloseCause;
 use crate::wire::{Body, BodyError, Interim, Request, Response};

@@ -34,7 +34,7 @@ use super::connection::{Settings, call_when_ready, until};
 use super::framing::Limits;
 use super::guard::{Guard, Handle};
 use super::rest::Rest;
-use super::shutdown::{Phase, PhaseWatch};
+use crate::phase::{Phase, PhaseWatch};
 use crate::stack::Stack;
 use crate::wire::{Body, BodyError, Request, Response};
 use streams::{End, Stream, Streams};

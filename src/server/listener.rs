@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::framing::Fault;
-use super::shutdown::{Phase, PhaseWatch};
+use crate::phase::{Phase, PhaseWatch};
 use crate::telemetry::metrics::ConnectionMetrics;
 
 /// How long accepting pauses after it failed for want of resources.

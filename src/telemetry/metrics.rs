@@ -22,7 +22,7 @@ pub use memory::{
 };
 pub use requests::{CacheLabel, InFlight, Lookup, RequestMetrics};
 pub use throttle::{Decision, StopCause, ThrottleMetrics};
-pub use upstream::{UpstreamMetrics, UpstreamOutcome};
+pub use upstream::{StreamKind, StreamMetrics, UpstreamMetrics, UpstreamOutcome};
 
 /// The first part of every name.
 const PREFIX: &str = "chathub_gateway";
@@ -45,6 +45,8 @@ pub struct Metrics {
     pub throttle: ThrottleMetrics,
     /// The exchange with the upstream.
     pub upstream: UpstreamMetrics,
+    /// Exchanges with it that last.
+    pub streams: StreamMetrics,
     /// Clients' connections.
     pub connections: ConnectionMetrics,
     /// Certificates that are shown to clients.
@@ -72,6 +74,7 @@ impl Metrics {
             invalidation: InvalidationMetrics::new(&catalogue),
             throttle: ThrottleMetrics::new(&catalogue),
             upstream: UpstreamMetrics::new(&catalogue),
+            streams: StreamMetrics::new(&catalogue),
             connections: ConnectionMetrics::new(&catalogue),
             tls: TlsMetrics::new(&catalogue),
             access_log: AccessLogMetrics::new(&catalogue),

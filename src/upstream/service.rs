@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, select};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderValue};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Version, response};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -19,6 +19,7 @@ use super::client::Client;
 use super::connector::ConnectTimeout;
 use super::error::UpstreamError;
 use super::pool::{Lent, SendError};
+use super::streams::{Events, Kind, Streaming};
 use super::tunnel::Tunnel;
 use crate::chathub::{Route, RoutedRequest};
 use crate::clock::Clock;
@@ -47,6 +48,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Where it is counted.
     pub metrics: UpstreamMetrics,
+    /// What lasts.
+    pub streaming: Streaming,
 }
 
 impl Upstream {
@@ -107,7 +110,13 @@ impl Parts {
         if let Some(tunnel) = &tunnel {
             tunnel.ask(request.headers_mut());
         }
-        let result = self.send(request, route, is_long, progress, attempt.began).await;
+        let is_poll = is_long && tunnel.is_none() && is_poll(route, &request);
+        let sent = self.send(request, route, is_long, progress, attempt.began);
+        let result = if is_poll { self.poll(sent).await } else { sent.await.map(Some) };
+        let Some(result) = result.transpose() else {
+            attempt.end(UpstreamOutcome::Other);
+            return Ok(Response::new(http::Response::new(Body::empty())));
+        };
         let took = attempt.end(outcome(&result));
         let mut response = Response::new(self.receive(result?, route, &method, tunnel));
         response.account.upstream_time = Some(took);
@@ -135,6 +144,19 @@ impl Parts {
         match select(exchange, stalled).await {
             Either::Left((result, _)) => result.map_err(|error| failed(error, progress.as_ref(), route)),
             Either::Right(((), _)) => Err(UpstreamError::HeadTimeout { is_write: !route.is_safe() }.into()),
+        }
+    }
+
+    /// Waits for the end of a long poll. When the gateway drains there is none: an empty answer lets the client poll again,
+    /// and the upstream keeps for that what it has.
+    async fn poll(&self, sent: impl Future<Output = Result<Answer, Error>>) -> Result<Option<Answer>, Error> {
+        let stream = self.streaming.begin(Kind::Poll);
+        match select(pin!(sent), pin!(stream.phases().draining())).await {
+            Either::Left((answer, _)) => answer.map(Some),
+            Either::Right(_) => {
+                stream.was_told();
+                Ok(None)
+            }
         }
     }
 
@@ -174,7 +196,7 @@ impl Parts {
         hop_by_hop::remove(&mut head.headers);
         if let (Some(tunnel), Some(upgrade)) = (tunnel, upgrade) {
             tunnel.ask(&mut head.headers);
-            tunnel.join(upgrade);
+            tunnel.join(upgrade, &self.streaming);
         }
         if !is_length_of_what_is_not_sent(&head, method) {
             head.headers.remove(CONTENT_LENGTH);
@@ -184,6 +206,10 @@ impl Parts {
         let body = match incoming.is_end_stream() {
             true => Body::empty(),
             false => Body::streamed(Received::new(incoming, limit, connection)),
+        };
+        let body = match names_event_stream(&head.headers, &CONTENT_TYPE) {
+            true => Body::streamed(Events::new(body, self.streaming.begin(Kind::Events))),
+            false => body,
         };
         http::Response::from_parts(head, body)
     }
@@ -202,6 +228,11 @@ fn pass_on(client: &Interim, status: StatusCode, fields: &HeaderMap) {
 /// length of what is really sent is written anew.
 fn is_length_of_what_is_not_sent(head: &response::Parts, method: &Method) -> bool {
     method == Method::HEAD || head.status == StatusCode::NOT_MODIFIED
+}
+
+/// Returns whether a request is a long poll of the hub (contract 1.9).
+fn is_poll(route: Route, request: &http::Request<Body>) -> bool {
+    route == Route::Hub && request.method() == Method::GET && !names_event_stream(request.headers(), &ACCEPT)
 }
 
 /// Returns whether an answer's content may pause for as long as it likes.

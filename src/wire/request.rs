@@ -40,6 +40,7 @@ pub struct RequestParts {
 impl Request {
     /// Returns a faultless request of a rested connection.
     #[must_use]
+    #[inline(always)] // it is built where it is to lie
     pub fn new(head: http::request::Parts, body: Body, peer: IpAddr, arrived: Instant) -> Self {
         let id = RequestId::take_or_make(&head.headers);
         Self(Box::new(RequestParts { head, body, peer, arrived, is_rested: true, id, interim: None, fault: None }))

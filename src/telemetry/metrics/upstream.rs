@@ -6,7 +6,7 @@ use std::time::Duration;
 use prometheus::{IntCounter, IntGauge};
 
 use super::requests::InFlight;
-use super::{Catalogue, Counters2, Histograms};
+use super::{Catalogue, Counters, Counters2, Gauges, Histograms};
 use crate::chathub::Route;
 use crate::telemetry::label::{StatusClass, words};
 
@@ -105,5 +105,62 @@ impl UpstreamMetrics {
     /// A read is sent again.
     pub fn retried(&self) {
         self.0.retries.inc();
+    }
+}
+
+words! {
+    /// What lasts.
+    StreamKind {
+        /// A connection that has left HTTP, such as a WebSocket.
+        Upgrade = "upgrade",
+        /// Server-sent events.
+        Events = "events",
+        /// A long poll of the hub.
+        Poll = "poll",
+    }
+}
+
+/// Exchanges that last.
+#[derive(Debug, Clone)]
+pub struct StreamMetrics(Arc<Streams>);
+
+#[derive(Debug)]
+struct Streams {
+    open: Gauges<StreamKind>,
+    total: Counters<StreamKind>,
+    told: Counters<StreamKind>,
+}
+
+impl StreamMetrics {
+    pub(super) fn new(all: &Catalogue) -> Self {
+        Self(Arc::new(Streams {
+            open: all.gauges(
+                "streams",
+                "Upgraded connections, event streams and long polls under way, by kind.",
+                "kind",
+            ),
+            total: all.counters(
+                "streams_total",
+                "Upgraded connections, event streams and long polls begun, by kind.",
+                "kind",
+            ),
+            told: all.counters(
+                "streams_ended_total",
+                "Streams whose clients were told that the gateway stops, by kind.",
+                "kind",
+            ),
+        }))
+    }
+
+    /// A stream is open while the value lives.
+    #[must_use]
+    pub fn began(&self, kind: StreamKind) -> InFlight {
+        self.0.total.of(kind).inc();
+        InFlight::new(self.0.open.of(kind))
+    }
+
+    /// A stream's client was told that the gateway stops.
+    pub fn told(&self, kind: StreamKind) {
+        self.0.told.of(kind).inc();
     }
 }

@@ -1,6 +1,6 @@
 //! The phases in which a gateway ends: serving, draining, closed.
 //!
-//! Draining begins with readiness falling; connections are then told to end after the request they are on, and what is
+//! Stopping begins with readiness falling; connections are then told to end after the request they are on, and what is
 //! left at the deadline is cut.
 
 use std::pin::Pin;
@@ -66,7 +66,7 @@ impl PhaseWatch {
     }
 
     /// Does what [`reached`](Self::reached) does, for who is polled again and again in between.
-    pub(super) fn reached_seldom(self, phase: Phase) -> impl Future<Output = Self> {
+    pub(crate) fn reached_seldom(self, phase: Phase) -> impl Future<Output = Self> {
         let watch = self.clone();
         let mut watching = self;
         let inner = async move {
@@ -74,6 +74,11 @@ impl PhaseWatch {
             watching
         };
         Seldom { inner, watch, asked_by: None }
+    }
+
+    /// Waits until the gateway drains.
+    pub async fn draining(&mut self) {
+        self.reached(Phase::Draining).await;
     }
 
     /// Waits until the gateway is in `phase` or a later one. A gateway that is gone is closed.
