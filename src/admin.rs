@@ -1,4 +1,5 @@
-//! The operators' listener, on a port of its own: `/metrics`, `/livez`, `/readyz`, `/startupz`, `/purge`.
+//! The operators' listener, on a port of its own: `/metrics`, `/livez`, `/readyz`, `/startupz`,
+//! `/drain`, `/quit`, `/purge`.
 //!
 //! It answers while the data port is overloaded or drains, since that is when it is read; it shares no limit with it.
 

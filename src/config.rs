@@ -41,7 +41,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use arguments::{Arguments, Command};
+pub use arguments::{Arguments, Command, Probed};
 pub use credentials::{Credentials, SingleCredential};
 pub use load::load;
 pub use print::reference;
@@ -78,6 +78,10 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Threads that serve requests, 1 to 1024. Absent, the default, means one for each available core.
     pub workers: Option<NonZeroUsize>,
+    /// Whether another gateway may listen on both addresses, this one and `admin.listen`, at the same time
+    /// (`SO_REUSEPORT`): then the next can start before the last stops. Default `false`: an address that is taken is more
+    /// often a mistake.
+    pub share_port: bool,
     /// Connections that may be open at once, 1 to 1 000 000; more wait to be accepted. Default 10 000, far above
     /// what a few services open.
     pub max_connections: usize,

@@ -3,13 +3,15 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
+use futures_util::future::select;
 use rustls::ClientConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::admin::{self, Access, Admin};
 use crate::cache::{CacheLayer, FillLayer, Lifetimes, Refresh};
@@ -20,8 +22,9 @@ use crate::collapse::{CollapseLayer, Flights};
 use crate::config::{self, Config, Credentials, Problems};
 use crate::edge::{AccessLogLayer, AdmissionLayer, RescueLayer};
 use crate::invalidation::{InspectionLayer, InvalidationLayer};
+use crate::lifecycle::{Lifecycle, UnderWay};
 use crate::pem::TlsError;
-use crate::phase::{Phase, Phases};
+use crate::phase::Phase;
 use crate::server::connection;
 use crate::server::framing::Limits;
 use crate::server::listener::{self, Listener, Place, Places};
@@ -125,8 +128,9 @@ impl Gateway {
         let workers = config.server.workers.unwrap_or_else(workers::default_count);
         let workers = Workers::start(workers).map_err(StartError::Workers)?;
         let runtimes: Vec<_> = workers.handles().collect();
-        let listeners = bind("server.listen", config.server.listen, &runtimes)?;
-        let mut admin_listeners = bind("admin.listen", config.admin.listen, &runtimes[..1])?;
+        let is_shared = config.server.share_port;
+        let listeners = bind("server.listen", config.server.listen, &runtimes, is_shared)?;
+        let mut admin_listeners = bind("admin.listen", config.admin.listen, &runtimes[..1], is_shared)?;
         let clock = Clock::start();
         let metrics = Metrics::new(prometheus::Registry::new());
         metrics.connections.workers.set(i64::try_from(workers.count()).unwrap_or(i64::MAX));
@@ -175,11 +179,11 @@ impl Gateway {
     /// Serves until `stop` resolves, then drains: readiness falls; after `server.drain_delay` nobody is accepted any
     /// more; connections and writes in flight end; what is left at `server.drain_deadline` is cut.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Ended {
-        let phases = Phases::new();
-        let store = Arc::new(self.store());
         let under_way = UnderWay::default();
+        let lifecycle = Lifecycle::new(under_way.clone());
+        let store = Arc::new(self.store());
         let streaming = Streaming {
-            phases: phases.watch(),
+            phases: lifecycle.watch(),
             tunnels: under_way.tunnels.clone(),
             metrics: self.metrics.streams.clone(),
         };
@@ -195,25 +199,33 @@ impl Gateway {
             settings: Arc::new(connection_settings(server, self.metrics.connections.clone())),
             tls: self.tls.clone(),
             places: Places::new(server.max_connections, server.max_connections_per_peer),
-            phases: phases.clone(),
+            shared_by: server.share_port.then(|| u32::try_from(self.listeners.len()).unwrap_or(u32::MAX)),
+            lifecycle: lifecycle.clone(),
             connections: under_way.connections.clone(),
         };
-        let admin = Admin { metrics: self.metrics, store, phases: phases.watch(), access: self.access };
+        let admin = Admin { metrics: self.metrics, store, lifecycle: lifecycle.clone(), access: self.access };
         let admin = tokio::spawn(admin::serve(self.admin_listener, Arc::new(admin)));
         let mut accepting = JoinSet::new();
         for ((worker, listener), stack) in self.workers.handles().zip(self.listeners).zip(stacks) {
             accepting.spawn_on(serving.clone().run(listener, stack), worker);
         }
 
-        stop.await;
+        select(pin!(stop), pin!(lifecycle.was_asked_to_quit())).await;
         tracing::info!(delay = ?server.drain_delay, "stopping: no longer ready");
-        phases.enter(Phase::Leaving);
-        tokio::time::sleep(server.drain_delay).await;
+        let asked = Instant::now();
+        // Whoever has left before has been noticed for so long already.
+        sleep_until(lifecycle.leave() + server.drain_delay).await;
         tracing::info!(deadline = ?server.drain_deadline, "draining: no longer accepting");
-        phases.enter(Phase::Draining);
+        lifecycle.enter(Phase::Draining);
         while accepting.join_next().await.is_some() {}
-        let ended = under_way.drain(server.drain_deadline.saturating_sub(server.drain_delay)).await;
-        phases.enter(Phase::Closed);
+        let ended = match timeout_at(asked + server.drain_deadline, under_way.ended()).await {
+            Ok(()) => Ended::Drained,
+            Err(_) => Ended::Cut {
+                connections: under_way.connections.count() + under_way.tunnels.count(),
+                writes: under_way.writes.count(),
+            },
+        };
+        lifecycle.enter(Phase::Closed);
         under_way.connections.ended().await;
         admin.abort();
         ended
@@ -324,17 +336,22 @@ struct Serving {
     settings: Arc<connection::Settings>,
     tls: Option<Acceptor>,
     places: Places,
-    phases: Phases,
+    /// How many listeners share the port with those of other gateways, if others may be there.
+    shared_by: Option<u32>,
+    lifecycle: Lifecycle,
     connections: Tally,
 }
 
 impl Serving {
     /// Accepts until the gateway drains, and serves each connection in a task that this does not wait for.
     async fn run(self, listener: TcpListener, stack: impl Stack) {
-        let listener = Listener::new(listener, self.places, self.settings.metrics.clone());
+        let mut listener = Listener::new(listener, self.places, self.settings.metrics.clone());
+        if let Some(own) = self.shared_by {
+            listener = listener.shared_by(own);
+        }
         let serve = |stream, peer: SocketAddr, place: Place| {
             let (stack, settings, tls, phases) =
-                (stack.clone(), Arc::clone(&self.settings), self.tls.clone(), self.phases.watch());
+                (stack.clone(), Arc::clone(&self.settings), self.tls.clone(), self.lifecycle.watch());
             let open = (self.settings.metrics.opened(), self.connections.begin());
             tokio::spawn(async move {
                 if let Some(io) = agree(stream, tls, &place, &settings).await {
@@ -343,7 +360,7 @@ impl Serving {
                 drop((open, place));
             });
         };
-        listener.run(self.phases.watch(), serve).await;
+        listener.run(self.lifecycle.watch(), serve).await;
     }
 }
 
@@ -363,34 +380,6 @@ async fn agree(stream: TcpStream, tls: Option<Acceptor>, place: &Place, settings
     accepted.ok()
 }
 
-/// What a gateway that stops waits for.
-#[derive(Debug, Default)]
-struct UnderWay {
-    connections: Tally,
-    /// Those too whose clients have left.
-    writes: Tally,
-    /// Connections that have left HTTP, which the server has no more.
-    tunnels: Tally,
-}
-
-impl UnderWay {
-    /// Waits for all of it, until the deadline. Call it when nobody is accepted any more.
-    async fn drain(&self, deadline: Duration) -> Ended {
-        let all_ended = async {
-            self.connections.ended().await;
-            self.writes.ended().await;
-            self.tunnels.ended().await;
-        };
-        match tokio::time::timeout(deadline, all_ended).await {
-            Ok(()) => Ended::Drained,
-            Err(_) => {
-                let connections = self.connections.count() + self.tunnels.count();
-                Ended::Cut { connections, writes: self.writes.count() }
-            }
-        }
-    }
-}
-
 fn read_secret(path: &Path) -> Result<Vec<u8>, StartError> {
     let secret = std::fs::read(path).and_then(|secret| match secret.trim_ascii().is_empty() {
         true => Err(io::Error::other("the file is empty; write a long random word into it")),
@@ -399,8 +388,13 @@ fn read_secret(path: &Path) -> Result<Vec<u8>, StartError> {
     secret.map_err(|source| StartError::Secret { path: path.to_owned(), source })
 }
 
-fn bind(setting: &'static str, address: SocketAddr, runtimes: &[&Handle]) -> Result<Vec<TcpListener>, StartError> {
-    listener::bind(address, runtimes).map_err(|source| StartError::Bind { setting, address, source })
+fn bind(
+    setting: &'static str,
+    address: SocketAddr,
+    runtimes: &[&Handle],
+    is_shared: bool,
+) -> Result<Vec<TcpListener>, StartError> {
+    listener::bind(address, runtimes, is_shared).map_err(|source| StartError::Bind { setting, address, source })
 }
 
 fn local(listener: &TcpListener) -> SocketAddr {

@@ -22,11 +22,11 @@
 //! | [`chathub`] | facts of the API: routes, credentials, payloads, groups |
 //! | [`edge`], [`cache`], [`collapse`], [`shed`], [`throttle`], [`invalidation`], [`upstream`] | the layers |
 //! | [`store`] | stored responses and the fence between reads and writes |
-//! | [`admin`] | the operators' listener |
+//! | [`admin`], [`control`] | the operators' listener; the subcommands that ask it |
 //! | [`telemetry`] | metrics, access log, log |
 //! | [`error`], [`clock`] | every reason for an answer of our own; the one source of time |
 //! | [`tally`], [`capacity`] | what is under way; how much of it there may be |
-//! | [`phase`] | serving, leaving, draining, closed |
+//! | [`phase`], [`lifecycle`] | serving, leaving, draining, closed; who may ask for it |
 //! | [`pem`] | certificates and keys from files |
 //!
 //! # Glossary
@@ -49,10 +49,12 @@ pub mod chathub;
 pub mod clock;
 pub mod collapse;
 pub mod config;
+pub mod control;
 pub mod edge;
 pub mod error;
 pub mod gateway;
 pub mod invalidation;
+pub mod lifecycle;
 pub mod pem;
 pub mod phase;
 pub mod server;

@@ -9,13 +9,15 @@ use std::process::ExitCode;
 use chathub_gateway::config::{Arguments, Command, Config, Credentials, Format, Problems, load};
 use chathub_gateway::error::chain;
 use chathub_gateway::gateway::{Ended, StartError};
-use chathub_gateway::{Gateway, telemetry};
+use chathub_gateway::{Gateway, control, telemetry};
 use clap::Parser;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// Something did not work.
 const FAILED: u8 = 1;
+/// Something was cut at the deadline.
+const CUT: u8 = 3;
 /// The settings are wrong (EX_CONFIG of sysexits).
 const WRONG_SETTINGS: u8 = 78;
 
@@ -31,9 +33,19 @@ fn main() -> ExitCode {
             Err(problems) => return wrong(&problems),
         },
         Some(Command::Config) => print!("{}", config.to_toml()),
+        Some(command) => match ask(command, &config) {
+            Ok(said) => println!("{said}"),
+            Err(error) => return failed(&*error),
+        },
         None => return run(config).unwrap_or_else(|error| failed(&*error)),
     }
     ExitCode::SUCCESS
+}
+
+/// Asks a gateway that runs.
+fn ask(command: Command, config: &Config) -> Result<String, Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(control::run(command, config))?)
 }
 
 fn run(config: Config) -> Result<ExitCode, Box<dyn std::error::Error>> {
@@ -64,18 +76,20 @@ async fn serve(config: Config) -> Result<ExitCode, Box<dyn std::error::Error>> {
         signals.next().await;
     };
     tokio::select! {
-        ended = gateway.run(async { drop(asked.await) }) => tell(ended),
+        ended = gateway.run(async { drop(asked.await) }) => Ok(tell(ended)),
         () = insisted => {
             tracing::warn!("stopped at once: asked twice");
-            return Ok(FAILED.into());
+            Ok(FAILED.into())
         }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
-fn tell(ended: Ended) {
+fn tell(ended: Ended) -> ExitCode {
     match ended {
-        Ended::Drained => tracing::info!("stopped: every request had its answer"),
+        Ended::Drained => {
+            tracing::info!("stopped: every request had its answer");
+            return ExitCode::SUCCESS;
+        }
         Ended::Cut { connections, writes: 0 } => {
             tracing::warn!(connections, "stopped: connections were cut at the deadline");
         }
@@ -87,6 +101,7 @@ fn tell(ended: Ended) {
             );
         }
     }
+    CUT.into()
 }
 
 /// The signals that ask the gateway to stop. The second one does not wait for the drain.

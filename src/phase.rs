@@ -8,17 +8,19 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::sync::watch;
 
-/// Where a gateway stands in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    /// Accepts and answers.
-    Serving,
-    /// No longer ready; still accepts, for those who have not noticed yet.
-    Leaving,
-    /// Accepts nobody; connections end after the request they are on.
-    Draining,
-    /// What is left is cut.
-    Closed,
+crate::telemetry::label::words! {
+    /// Where a gateway stands in its life.
+    #[derive(PartialOrd, Ord)]
+    Phase {
+        /// Accepts and answers.
+        Serving = "serving",
+        /// No longer ready; still accepts, for those who have not noticed yet.
+        Leaving = "leaving",
+        /// Accepts nobody; connections end after the request they are on.
+        Draining = "draining",
+        /// What is left is cut.
+        Closed = "closed",
+    }
 }
 
 /// Moves the gateway from phase to phase.

@@ -8,7 +8,8 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
 use super::purge::{Access, Purge, USAGE};
-use crate::phase::{Phase, PhaseWatch};
+use crate::lifecycle::Lifecycle;
+use crate::phase::Phase;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 
@@ -21,9 +22,9 @@ pub struct Admin {
     pub metrics: Metrics,
     /// What is measured when it is exposed.
     pub store: Arc<Store>,
-    /// Whether the gateway is ready.
-    pub phases: PhaseWatch,
-    /// Who may purge.
+    /// How the gateway is, and how it is asked to end.
+    pub lifecycle: Lifecycle,
+    /// Who may purge, and ask the gateway to leave or to end.
     pub access: Access,
 }
 
@@ -34,23 +35,26 @@ impl Admin {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         match (request.uri().path(), is_read) {
             ("/purge", _) if request.method() == Method::POST => self.purge(peer, request),
-            ("/purge", _) => not_allowed("only POST\n", "POST"),
+            ("/drain" | "/quit", _) if request.method() == Method::POST => self.end(peer, request),
+            ("/drain", true) => json(self.lifecycle.state()),
+            ("/purge" | "/quit", _) => not_allowed("only POST\n", "POST"),
+            ("/drain", false) => not_allowed("only GET, HEAD and POST\n", "GET, HEAD, POST"),
             (_, false) => not_allowed("only GET and HEAD\n", "GET, HEAD"),
             ("/metrics", true) => self.exposition(),
             ("/livez", true) => text(StatusCode::OK, "alive\n"),
-            ("/readyz", true) if self.phases.current() == Phase::Serving => text(StatusCode::OK, "ready\n"),
+            ("/readyz", true) if self.lifecycle.watch().current() == Phase::Serving => text(StatusCode::OK, "ready\n"),
             ("/readyz", true) => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
             // This listener is bound together with the other, so whoever reads this is late enough.
             ("/startupz", true) => text(StatusCode::OK, "started\n"),
-            _ => text(StatusCode::NOT_FOUND, "here are /metrics, /livez, /readyz, /startupz and /purge\n"),
+            _ => {
+                text(StatusCode::NOT_FOUND, "here are /metrics, /livez, /readyz, /startupz, /drain, /quit and /purge\n")
+            }
         }
     }
 
     fn purge<B>(&self, peer: IpAddr, request: &Request<B>) -> Response<Content> {
         if !self.access.allows(peer, request.headers()) {
-            let advice =
-                "send the secret of admin.token_file as a bearer token; without that setting, ask from loopback\n";
-            return text(StatusCode::FORBIDDEN, advice);
+            return forbidden();
         }
         let Some(purge) = Purge::from_query(request.uri().query()) else {
             return text(StatusCode::BAD_REQUEST, USAGE);
@@ -58,9 +62,21 @@ impl Admin {
         let said = purge.run(&self.store);
         self.metrics.store.purged(purge.scope());
         tracing::info!(done = said.trim_end(), %peer, "purged");
-        let mut response = text(StatusCode::OK, said);
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        response
+        json(said)
+    }
+
+    /// Lets the gateway leave, or end.
+    fn end<B>(&self, peer: IpAddr, request: &Request<B>) -> Response<Content> {
+        if !self.access.allows(peer, request.headers()) {
+            return forbidden();
+        }
+        let path = request.uri().path();
+        tracing::info!(%peer, path, "asked by an operator");
+        self.lifecycle.leave();
+        if path == "/quit" {
+            self.lifecycle.quit();
+        }
+        json(self.lifecycle.state())
     }
 
     fn exposition(&self) -> Response<Content> {
@@ -70,6 +86,17 @@ impl Admin {
         response.headers_mut().insert(CONTENT_TYPE, format);
         response
     }
+}
+
+fn forbidden() -> Response<Content> {
+    let advice = "send the secret of admin.token_file as a bearer token; without that setting, ask from loopback\n";
+    text(StatusCode::FORBIDDEN, advice)
+}
+
+fn json(content: String) -> Response<Content> {
+    let mut response = text(StatusCode::OK, content);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 fn not_allowed(advice: &'static str, methods: &'static str) -> Response<Content> {
@@ -89,7 +116,7 @@ fn text(status: StatusCode, content: impl Into<Content>) -> Response<Content> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::phase::Phases;
+    use crate::lifecycle::UnderWay;
     use crate::testing;
 
     fn status(admin: &Admin, method: &str, path: &str) -> u16 {
@@ -99,17 +126,20 @@ mod tests {
 
     #[test]
     fn readiness_falls_when_draining_begins_and_life_does_not() {
-        let (phases, metrics) = (Phases::new(), testing::metrics());
+        let (lifecycle, metrics) = (Lifecycle::new(UnderWay::default()), testing::metrics());
         let store = Arc::new(Store::new(0, std::time::Duration::ZERO, &metrics.store));
         let access = Access::new(testing::digests().clone(), None);
-        let admin = Admin { metrics, store, phases: phases.watch(), access };
+        let admin = Admin { metrics, store, lifecycle: lifecycle.clone(), access };
         assert_eq!(status(&admin, "GET", "/readyz"), 200);
-        phases.enter(Phase::Leaving);
+        assert_eq!(status(&admin, "POST", "/drain"), 403, "from elsewhere than loopback");
+        lifecycle.leave();
         assert_eq!(status(&admin, "GET", "/readyz"), 503);
         assert_eq!(status(&admin, "GET", "/livez"), 200);
         assert_eq!(status(&admin, "POST", "/metrics"), 405);
         assert_eq!(status(&admin, "GET", "/nothing"), 404);
         assert_eq!(status(&admin, "GET", "/purge"), 405);
+        assert_eq!(status(&admin, "GET", "/quit"), 405);
+        assert_eq!(status(&admin, "GET", "/drain"), 200);
         assert_eq!(status(&admin, "POST", "/purge"), 403, "from elsewhere than loopback, and there is no secret");
     }
 }

@@ -5,14 +5,17 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::unit;
 
 const AFTER_HELP: &str = "\
 Settings: defaults < file < environment < flags. Every setting of the file is an environment variable too, with a
 double underscore between the levels: CHATHUB_GATEWAY__CACHE__OPERATORS_TTL=30s. `config` prints them all, explained.
 
-Exit codes: 0 ended as asked, 1 failed, 2 wrong usage, 78 wrong settings";
+Exit codes: 0 ended as asked, 1 failed or not so, 2 wrong usage, 3 cut at the deadline, 78 wrong settings";
 
 /// What the program is asked to do. It has no `Debug`: a URL may hold a password, until that has been refused.
 #[derive(Clone, Default, PartialEq, Eq, Parser)]
@@ -51,4 +54,44 @@ pub enum Command {
     Check,
     /// Print the settings that would be in effect, as a commented file
     Config,
+    /// Ask the running gateway whether it is ready, alive or started
+    Probe {
+        /// What to ask for.
+        #[arg(value_enum, default_value_t)]
+        what: Probed,
+        /// How long it may take [default: 2s]
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        timeout: Option<Duration>,
+    },
+    /// Wait until the running gateway is ready
+    Wait {
+        /// How long it may take [default: 60s]
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        timeout: Option<Duration>,
+    },
+    /// Let the running gateway leave: no longer ready, still serving; and wait until nothing is under way
+    Drain {
+        /// How long it may take [default: server.drain_deadline]
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        timeout: Option<Duration>,
+    },
+    /// Ask the running gateway to stop, as SIGTERM does
+    Quit,
+}
+
+/// What a running gateway can be asked to say of itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Probed {
+    /// Whether it is to be sent requests.
+    #[default]
+    Ready,
+    /// Whether it is alive.
+    Live,
+    /// Whether it has started.
+    Started,
+}
+
+/// Reads a time as the settings have it.
+fn duration(text: &str) -> Result<Duration, String> {
+    unit::read_duration(text).map_err(|fault| fault.what)
 }

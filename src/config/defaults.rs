@@ -14,6 +14,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 2428)),
             workers: None,
+            share_port: false,
             max_connections: 10_000,
             max_connections_per_peer: None,
             max_requests_per_connection: None,

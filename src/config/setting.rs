@@ -134,6 +134,8 @@ const BURST_ABOUT: &str = "Requests at once after a rest";
 pub(super) static SETTINGS: &[Setting] = settings! {
     server.listen: Kind::Address, "Address on which clients are served; port 0 takes any free one";
     server.workers: Kind::Number(1..=1024), "Threads that serve requests; absent: one for each core that the process may use", example "2";
+    server.share_port: Kind::Switch,
+        "Whether another gateway may listen on both addresses at the same time, for restarts without a gap";
     server.max_connections: Kind::Number(1..=1_000_000), "Connections open at once; more wait";
     server.max_connections_per_peer: Kind::Number(1..=1_000_000),
         "Connections open at once from one address, more are refused; absent: as many as there may be", example "1000";

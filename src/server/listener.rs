@@ -7,6 +7,8 @@
 //! the system's queue. A client that has too many of its own is told so. When accepting fails for want of file descriptors, it pauses too: an accept that fails at once
 //! would otherwise spin.
 
+mod group;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io;
@@ -19,6 +21,7 @@ use futures_util::FutureExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
 
 use super::framing::Fault;
 use crate::phase::{Phase, PhaseWatch};
@@ -26,17 +29,21 @@ use crate::telemetry::metrics::ConnectionMetrics;
 
 /// How long accepting pauses after it failed for want of resources.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long the rest of TCP's handshake with a client may take that began it here. Clients are near.
+const HANDSHAKE: Duration = Duration::from_millis(100);
+/// The longest that is waited for the last handshake: without a successor there is none.
+const LONGEST_HANDOVER: Duration = Duration::from_secs(1);
 /// Connections that may wait in the system's queue.
 const BACKLOG: u32 = 1024;
 
-/// Binds an address once in each runtime, such that the listeners share it.
+/// Binds an address once in each runtime, such that the listeners share it; and others too, if `is_for_all`.
 ///
 /// # Errors
 ///
 /// The system's error, as when the port is taken.
-pub fn bind(mut address: SocketAddr, runtimes: &[&Handle]) -> io::Result<Vec<TcpListener>> {
-    let is_shared = runtimes.len() > 1;
-    if is_shared {
+pub fn bind(mut address: SocketAddr, runtimes: &[&Handle], is_for_all: bool) -> io::Result<Vec<TcpListener>> {
+    let is_shared = is_for_all || runtimes.len() > 1;
+    if is_shared && !is_for_all {
         // What may be shared among us may be shared with a gateway that runs already, and nobody would be told.
         socket(address, false)?;
     }
@@ -44,6 +51,9 @@ pub fn bind(mut address: SocketAddr, runtimes: &[&Handle]) -> io::Result<Vec<Tcp
     for runtime in runtimes {
         let _within = runtime.enter();
         let listener = socket(address, is_shared)?.listen(BACKLOG)?;
+        if is_for_all {
+            group::steer_nowhere(&listener)?;
+        }
         address = listener.local_addr()?;
         listeners.push(listener);
     }
@@ -147,24 +157,50 @@ pub struct Listener {
     inner: TcpListener,
     places: Places,
     metrics: ConnectionMetrics,
+    /// How many of the listeners that share the port are this gateway's, if others may be there.
+    shared_by: Option<u32>,
 }
 
 impl Listener {
     /// Accepts while there are places.
     #[must_use]
     pub const fn new(inner: TcpListener, places: Places, metrics: ConnectionMetrics) -> Self {
-        Self { inner, places, metrics }
+        Self { inner, places, metrics, shared_by: None }
+    }
+
+    /// The port is shared with others, and so many listeners of this gateway are there.
+    #[must_use]
+    pub fn shared_by(self, own: u32) -> Self {
+        Self { shared_by: Some(own), ..self }
     }
 
     /// Hands each connection and its place to `serve`, until the gateway drains. Those that the system has accepted for
-    /// us until then are served too, while there are places: their clients may have sent a request already.
+    /// us until then are served too, while there are places: their clients may have sent a request already. Where the port
+    /// is shared, new ones are left to the others first.
     pub async fn run(self, mut phases: PhaseWatch, serve: impl Fn(TcpStream, SocketAddr, Place)) {
         tokio::select! {
             () = phases.reached(Phase::Draining) => {}
             () = self.accept_all(&serve) => {}
         }
+        if let Some(own) = self.shared_by {
+            self.hand_over(own, &serve).await;
+        }
         while let Some(place) = self.places.take_free()
             && let Some(Ok((stream, peer))) = self.inner.accept().now_or_never()
+        {
+            serve(stream, peer, self.places.of(peer.ip(), place));
+        }
+    }
+
+    /// Leaves new connections to the others that share the port, and accepts those that were on their way here.
+    async fn hand_over(&self, own: u32, serve: &impl Fn(TcpStream, SocketAddr, Place)) {
+        if let Err(error) = group::steer_to(&self.inner, own) {
+            tracing::warn!(%error, "new connections may be reset: they cannot be left to another gateway");
+        }
+        let until = Instant::now() + LONGEST_HANDOVER;
+        while Instant::now() < until
+            && let Some(place) = self.places.take_free()
+            && let Ok(Ok((stream, peer))) = timeout(HANDSHAKE, self.inner.accept()).await
         {
             serve(stream, peer, self.places.of(peer.ip(), place));
         }
@@ -218,7 +254,7 @@ mod tests {
     async fn connections_are_dealt_out_to_all_listeners() {
         let workers = Workers::start(NonZeroUsize::new(2).unwrap()).unwrap();
         let runtimes: Vec<_> = workers.handles().collect();
-        let listeners = bind(SocketAddr::from(([127, 0, 0, 1], 0)), &runtimes).unwrap();
+        let listeners = bind(SocketAddr::from(([127, 0, 0, 1], 0)), &runtimes, false).unwrap();
         let address = listeners[0].local_addr().unwrap();
 
         // That all of them meet at one listener is as good as impossible.

@@ -14,6 +14,7 @@ mod http2;
 mod hub;
 mod invalidation;
 mod isolation;
+mod lifecycle;
 mod limits;
 mod operations;
 mod purging;

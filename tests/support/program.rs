@@ -47,7 +47,16 @@ impl Program {
     ///
     /// If it does not say where it listens.
     pub(crate) async fn before(upstream: &str, environment: &[(&str, &str)]) -> Self {
-        let arguments = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--upstream", upstream];
+        Self::on("127.0.0.1:0", upstream, environment).await
+    }
+
+    /// Starts the program on an address for clients.
+    ///
+    /// # Panics
+    ///
+    /// If it does not say where it listens.
+    pub(crate) async fn on(listen: &str, upstream: &str, environment: &[(&str, &str)]) -> Self {
+        let arguments = ["--listen", listen, "--admin-listen", "127.0.0.1:0", "--upstream", upstream];
         let mut command = tokio::process::Command::from(command(&arguments, environment));
         let mut child = command.kill_on_drop(true).spawn().expect("the program can be run");
         let mut stdout = child.stdout.take().expect("it is piped");
@@ -71,10 +80,20 @@ impl Program {
         amount.unwrap_or_else(|| panic!("no {name} in {status}"))
     }
 
-    /// Asks it to stop as a supervisor does, and waits.
-    pub(crate) async fn stop(mut self) -> Said {
+    /// Asks it to stop as a supervisor does, and does not wait.
+    pub(crate) fn terminate(&self) {
         let id = self.child.id().expect("it runs").to_string();
         Command::new("kill").args(["-TERM", &id]).status().expect("a signal can be sent");
+    }
+
+    /// Asks it to stop as a supervisor does, and waits.
+    pub(crate) async fn stop(self) -> Said {
+        self.terminate();
+        self.ends().await
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ends(mut self) -> Said {
         let status = super::soon(self.child.wait()).await.expect("it can be waited for");
         let (stdout, stderr) = (self.stdout.await, self.stderr.await);
         let said = "both streams end with the program";

@@ -68,7 +68,7 @@ fn another(setting: &Setting) -> String {
         Kind::Number(bounds) | Kind::Size(bounds) => setting.kind.plain(&Value::Number(*bounds.end())),
         Kind::Path => "/run/token".to_owned(),
         Kind::Rate => "3000/m".to_owned(),
-        Kind::Switch => "false".to_owned(),
+        Kind::Switch => (setting.default() != Value::Switch(true)).to_string(),
         Kind::Url => "http://[::1]:83".to_owned(),
         Kind::Word(words) => words.last().unwrap().to_string(),
     }
