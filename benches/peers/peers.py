@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import harness
 from harness import Program, ask, expect, wait_until
@@ -160,12 +161,17 @@ RIVALS: dict[str, tuple[str, list[str]]] = {
 
 
 @contextmanager
-def rival(setting: Setting, name: str) -> Iterator[Peer]:
-    """One of the others. They cannot tell which port they took, so one is chosen for them."""
+def rival(
+    setting: Setting, name: str, templates: Path = HERE, more: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Peer]:
+    """One of the others. They cannot tell which port they took, so one is chosen for them.
+
+    Other tests have configurations of their own, in `templates`, with words of their own, `more`.
+    """
     template, command = RIVALS[name]
     listen, config = f"127.0.0.1:{free_port()}", setting.directory / template
-    words = {**_words(setting), "@LISTEN@": listen, "@CONFIG@": str(config)}
-    config.write_text(_filled((HERE / template).read_text("utf-8"), words), "utf-8")
+    words = {**_words(setting), **more, "@LISTEN@": listen, "@CONFIG@": str(config)}
+    config.write_text(_filled((templates / template).read_text("utf-8"), words), "utf-8")
     filled = [_filled(word, words) for word in command]
     with Program(name, _absolute([*setting.prefix, *filled]), setting.directory) as program:
         yield _answering(Peer(name, f"http://{listen}", program))
