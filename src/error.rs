@@ -159,10 +159,10 @@ impl Error {
     }
 
     /// Returns whether the connection must not be used again after the answer, because it is unknown where on it the
-    /// next request begins.
+    /// next request begins; behind a `CONNECT` may stand what its client takes for the inside of a tunnel (RFC 9931).
     #[must_use]
     pub fn closes_connection(&self) -> bool {
-        matches!(self.cause, Cause::Framing(_) | Cause::Content(_))
+        matches!(self.cause, Cause::Framing(_) | Cause::Content(_) | Cause::MethodRefused)
     }
 }
 

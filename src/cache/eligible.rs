@@ -23,7 +23,7 @@ pub struct Eligible {
 }
 
 /// Fields of which each, by being there, makes the answer depend on more than list and credential.
-static TELLING: [(HeaderName, Detail); 9] = [
+static TELLING: [(HeaderName, Detail); 14] = [
     (COOKIE, Detail::Cookie),
     (ORIGIN, Detail::Origin),
     (RANGE, Detail::Range),
@@ -33,6 +33,12 @@ static TELLING: [(HeaderName, Detail); 9] = [
     (IF_MATCH, Detail::Conditional),
     (IF_UNMODIFIED_SINCE, Detail::Conditional),
     (IF_RANGE, Detail::Conditional),
+    // What some servers take in the place of method and target: a write may be behind it.
+    (HeaderName::from_static("x-http-method-override"), Detail::Override),
+    (HeaderName::from_static("x-http-method"), Detail::Override),
+    (HeaderName::from_static("x-method-override"), Detail::Override),
+    (HeaderName::from_static("x-original-url"), Detail::Override),
+    (HeaderName::from_static("x-rewrite-url"), Detail::Override),
 ];
 
 /// Returns what to look up, or why the request goes forward past the cache.

@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::pool::Lent;
 use crate::clock::Clock;
-use crate::wire::{Body, BodyError};
+use crate::wire::{Body, BodyError, hop_by_hop};
 
 /// The upstream's content. It fails if the upstream pauses for too long, and gives the connection back when it is dropped.
 ///
@@ -118,6 +118,12 @@ impl Progress {
             Poll::Ready(Some(Err(fault))) => {
                 state.fault = Some(fault);
                 Poll::Ready(Some(Err(BodyError::Client("the client broke off".into()))))
+            }
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => {
+                Poll::Ready(frame.into_trailers().ok().map(|mut late| {
+                    hop_by_hop::remove_of_trailers(&mut late);
+                    Ok(Frame::trailers(late))
+                }))
             }
             other => other,
         }

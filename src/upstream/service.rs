@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, select};
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderValue};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode, Version, response};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -161,10 +161,14 @@ impl Parts {
     }
 
     /// Makes of the client's fields those that go out: those that are not of the client's connection. Framing is never
-    /// copied; the client library writes it for the content that it really sends. Only a length of zero it leaves to us,
-    /// and some servers want it (RFC 9110 §8.6).
+    /// copied; the client library writes it for the content that it really sends. It leaves to us a length of zero, which
+    /// some servers want (RFC 9110 §8.6), and to say that a GET has content after all.
     fn prepare(&self, request: &mut http::Request<Body>) {
         let (has_content, version) = (!request.body().is_empty(), request.version());
+        // Of a GET or HEAD the client library sends no content whose length it does not know, unless it is told to.
+        let is_unknown = has_content
+            && request.body().exact_len().is_none()
+            && matches!(*request.method(), Method::GET | Method::HEAD);
         let fields = request.headers_mut();
         // The client has been asked already.
         if has_content && expects_to_be_asked(fields) {
@@ -175,6 +179,9 @@ impl Parts {
         }
         if fields.remove(CONTENT_LENGTH).is_some() && !has_content {
             fields.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        if is_unknown {
+            fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         fields.insert(HOST, self.client.host());
         hop_by_hop::add_via(fields, version);

@@ -28,10 +28,12 @@ pub struct Tunnel {
 }
 
 impl Tunnel {
-    /// Takes the wish out of a request, if it has one that can be granted: one protocol, named in `Connection` too.
+    /// Takes the wish out of a request, if it has one that can be granted: one protocol, named in `Connection` too, and
+    /// that is WebSocket. Another one, such as `h2c`, would carry requests past the cache, the throttle and the fence.
     pub fn wished<B>(request: &mut http::Request<B>) -> Option<Self> {
         let protocol = request.headers().get(UPGRADE)?;
-        if !request.headers().get_all(CONNECTION).iter().any(lists_upgrade) {
+        let is_granted = protocol.as_bytes().eq_ignore_ascii_case(b"websocket");
+        if !is_granted || !request.headers().get_all(CONNECTION).iter().any(lists_upgrade) {
             return None;
         }
         let protocol = protocol.clone();
@@ -47,7 +49,7 @@ impl Tunnel {
     /// Joins the two connections, in a task of its own, once the client has been told.
     pub fn join(self, upstream: OnUpgrade, streams: &Streaming) {
         let streaming = streams.begin(Kind::Upgrade);
-        let phases = self.protocol.as_bytes().eq_ignore_ascii_case(b"websocket").then(|| streaming.phases());
+        let phases = streaming.phases();
         tokio::spawn(async move {
             let joined = match futures_util::future::try_join(self.client, upstream).await {
                 Ok((client, upstream)) => pass(client, upstream, phases).await,
@@ -71,8 +73,8 @@ enum End {
     Ours,
 }
 
-/// Passes bytes both ways until both sides have closed. With `phases` the client is told when the gateway stops.
-async fn pass(client: Upgraded, upstream: Upgraded, phases: Option<PhaseWatch>) -> io::Result<End> {
+/// Passes bytes both ways until both sides have closed. The client is told when the gateway stops.
+async fn pass(client: Upgraded, upstream: Upgraded, phases: PhaseWatch) -> io::Result<End> {
     let (mut from_client, mut to_client) = split(TokioIo::new(client));
     let (mut from_upstream, mut to_upstream) = split(TokioIo::new(upstream));
     let up = async {
@@ -80,11 +82,7 @@ async fn pass(client: Upgraded, upstream: Upgraded, phases: Option<PhaseWatch>) 
         to_upstream.shutdown().await
     };
     let down = async {
-        let end = match phases {
-            None => copy(&mut from_upstream, &mut to_client).await.map(|()| End::Theirs),
-            Some(phases) => copy_frames(&mut from_upstream, &mut to_client, phases).await,
-        };
-        let end = end?;
+        let end = copy_frames(&mut from_upstream, &mut to_client, phases).await?;
         to_client.shutdown().await.map(|()| end)
     };
     match select(pin!(up), pin!(down)).await {

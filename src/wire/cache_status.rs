@@ -55,6 +55,8 @@ words! {
         Accept = "accept",
         /// `Accept-Charset` is there.
         AcceptCharset = "accept-charset",
+        /// `X-HTTP-Method-Override` or `X-Original-URL`, or another of their kind, is there.
+        Override = "override",
         /// The request has content.
         Content = "content",
         /// The request says `no-store`.

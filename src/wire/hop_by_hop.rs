@@ -74,6 +74,22 @@ pub fn remove_of_request(fields: &mut HeaderMap) -> bool {
     found.has_shadows && remove_shadows(fields)
 }
 
+/// Removes, of trailers, what must not come late (RFC 9110 §6.5.1): whatever decides about a request has decided by then,
+/// and a server that merges trailers into the head would decide anew.
+pub fn remove_of_trailers(fields: &mut HeaderMap) {
+    let decides = |name: &&HeaderName| {
+        let word = name.as_str();
+        KEPT.contains(name)
+            || ALWAYS.contains(&word)
+            || word.starts_with(CONTENT)
+            || SHADOWED.iter().any(|shadowed| is_shadow(word, shadowed))
+    };
+    let late: Vec<_> = fields.keys().filter(decides).cloned().collect();
+    for name in late {
+        fields.remove(name);
+    }
+}
+
 /// Where `te` stands in [`ALWAYS`].
 const TE_PLACE: usize = 5;
 
@@ -226,6 +242,23 @@ mod tests {
             assert_eq!(fields.contains_key(name), !is_taken_for_another, "{name}");
             assert_eq!(fields.len(), 3 - usize::from(is_taken_for_another), "{name}");
         }
+    }
+
+    #[test]
+    fn nothing_that_decides_about_a_request_comes_late() {
+        let mut fields = fields(&[
+            ("authorization", "Bearer a"),
+            ("x-authorization-key", "b"),
+            ("x_authorization_key", "b"),
+            ("cookie", "c"),
+            ("host", "h"),
+            ("content-length", "1"),
+            ("transfer-encoding", "chunked"),
+            ("connection", "close"),
+            ("x-checksum", "7"),
+        ]);
+        remove_of_trailers(&mut fields);
+        assert_eq!(names(&fields), ["x-checksum"]);
     }
 
     #[test]

@@ -359,3 +359,29 @@ async fn a_field_that_some_servers_would_take_for_a_credential_is_dropped_and_co
     assert_eq!((values(&seen, "x_authorization_key"), values(&seen, "x_other")), (vec![], vec!["b"]));
     assert_eq!(gateway.metrics().await.value("shadow_fields_total"), 1.0);
 }
+
+#[tokio::test]
+async fn content_of_a_get_is_forwarded_though_its_length_is_not_known() {
+    let content = "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    let seen = forwarded(&format!("GET /x HTTP/1.1\r\nhost: h\r\n{content}")).await;
+    assert_eq!(values(&seen, "transfer-encoding"), ["chunked"]);
+    assert!(seen.ends_with("5\r\nhello\r\n0\r\n\r\n"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_credential_cannot_come_behind_the_content() {
+    let late = "x-authorization-key: a\r\nX_Authorization_Key: b\r\nauthorization: Bearer c\r\nx-sum: 7\r\n";
+    let head = "POST /x HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n";
+    let trailer = "trailer: x-authorization-key, x_authorization_key, authorization, x-sum\r\n";
+    let seen = forwarded(&format!("{head}{trailer}\r\n2\r\nhi\r\n0\r\n{late}\r\n")).await;
+    assert!(seen.ends_with("2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n"), "{seen}");
+}
+
+#[tokio::test]
+async fn no_protocol_but_that_of_websockets_is_changed_to() {
+    let upgrade = "connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n";
+    let seen = forwarded(&format!("GET /api/operator?organizationId=24 HTTP/1.1\r\nhost: h\r\n{upgrade}\r\n")).await;
+    for name in ["upgrade", "connection", "http2-settings"] {
+        assert_eq!(values(&seen, name), [""; 0], "{name} in {seen}");
+    }
+}
