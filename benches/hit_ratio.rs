@@ -141,7 +141,7 @@ fn request(digests: &DigestKey, token: u64, method: &str, target: &str, content:
         std::net::Ipv4Addr::LOCALHOST.into(),
         tokio::time::Instant::now(),
     );
-    RoutedRequest { request, route, list, identity, place: None }
+    RoutedRequest::new(request, route, list, identity)
 }
 
 /// The leaf: the list that was asked for, or an empty 200.

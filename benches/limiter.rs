@@ -33,7 +33,7 @@ fn request(digests: &DigestKey) -> RoutedRequest {
     let (route, list) = (Route::of(&head.method, &head.uri), None);
     let identity = digests.identify(&head.headers);
     let request = Request::new(head, Body::empty(), IpAddr::V4(Ipv4Addr::LOCALHOST), tokio::time::Instant::now());
-    RoutedRequest { request, route, list, identity, place: None }
+    RoutedRequest::new(request, route, list, identity)
 }
 
 fn pass_through(criterion: &mut Criterion) {

@@ -27,7 +27,7 @@ pub(crate) fn routed(method: &str, target: &str, fields: &[(&str, &str)]) -> Rou
     let (route, list) = (Route::of(&head.method, &head.uri), List::from_canonical(&head.method, &head.uri));
     let identity = digests().identify(&head.headers);
     let request = Request::new(head, Body::empty(), IpAddr::V4(Ipv4Addr::LOCALHOST), tokio::time::Instant::now());
-    RoutedRequest { request, route, list, identity, place: None }
+    RoutedRequest::new(request, route, list, identity)
 }
 
 /// A list of operators, as the upstream would answer.

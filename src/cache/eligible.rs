@@ -3,10 +3,7 @@
 //! The question is not what HTTP would allow but for which requests it is *certain* that the upstream's answer depends
 //! on nothing but list and credential.
 
-use http::header::{
-    ACCEPT, ACCEPT_CHARSET, CACHE_CONTROL, COOKIE, HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    IF_RANGE, IF_UNMODIFIED_SINCE, ORIGIN, PRAGMA, RANGE,
-};
+use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, PRAGMA};
 
 use crate::chathub::{Identity, Route, RoutedRequest};
 use crate::store::CacheKey;
@@ -22,24 +19,21 @@ pub struct Eligible {
     pub wishes: CacheControl,
 }
 
-/// Fields of which each, by being there, makes the answer depend on more than list and credential.
-static TELLING: [(HeaderName, Detail); 14] = [
-    (COOKIE, Detail::Cookie),
-    (ORIGIN, Detail::Origin),
-    (RANGE, Detail::Range),
-    (ACCEPT_CHARSET, Detail::AcceptCharset),
-    (IF_NONE_MATCH, Detail::Conditional),
-    (IF_MODIFIED_SINCE, Detail::Conditional),
-    (IF_MATCH, Detail::Conditional),
-    (IF_UNMODIFIED_SINCE, Detail::Conditional),
-    (IF_RANGE, Detail::Conditional),
-    // What some servers take in the place of method and target: a write may be behind it.
-    (HeaderName::from_static("x-http-method-override"), Detail::Override),
-    (HeaderName::from_static("x-http-method"), Detail::Override),
-    (HeaderName::from_static("x-method-override"), Detail::Override),
-    (HeaderName::from_static("x-original-url"), Detail::Override),
-    (HeaderName::from_static("x-rewrite-url"), Detail::Override),
-];
+/// Returns what a field tells that, by being there, makes the answer depend on more than list and credential.
+fn telling(name: &str) -> Option<Detail> {
+    Some(match name {
+        "cookie" => Detail::Cookie,
+        "origin" => Detail::Origin,
+        "range" => Detail::Range,
+        "accept-charset" => Detail::AcceptCharset,
+        "if-none-match" | "if-modified-since" | "if-match" | "if-unmodified-since" | "if-range" => Detail::Conditional,
+        // What some servers take in the place of method and target: a write may be behind it.
+        "x-http-method-override" | "x-http-method" | "x-method-override" | "x-original-url" | "x-rewrite-url" => {
+            Detail::Override
+        }
+        _ => return None,
+    })
+}
 
 /// Returns what to look up, or why the request goes forward past the cache.
 ///
@@ -91,8 +85,8 @@ struct Said {
 fn said(fields: &HeaderMap) -> Result<Said, Detail> {
     let mut said = Said { accepts_the_common_form: true, has_wishes: false };
     for (name, value) in fields {
-        if let Some((_, detail)) = TELLING.iter().find(|(telling, _)| telling == name) {
-            return Err(*detail);
+        if let Some(detail) = telling(name.as_str()) {
+            return Err(detail);
         }
         if name == ACCEPT {
             said.accepts_the_common_form &= is_of_the_common_form(value.as_bytes());

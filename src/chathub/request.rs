@@ -44,9 +44,17 @@ pub struct RoutedRequest {
     pub identity: Identity,
     /// Its place among those that are on their way, once it has one.
     pub place: Option<Place>,
+    /// What [`may_last`](Self::may_last) has found.
+    lasts: Option<bool>,
 }
 
 impl RoutedRequest {
+    /// Joins a request and what is known of it.
+    #[must_use]
+    pub const fn new(request: Request, route: Route, list: Option<List>, identity: Identity) -> Self {
+        Self { request, route, list, identity, place: None, lasts: None }
+    }
+
     /// Returns a copy without the content.
     #[must_use]
     pub fn without_content(&self) -> Self {
@@ -57,10 +65,12 @@ impl RoutedRequest {
     /// upgrade, and a wish for an event stream. A write may not, whatever it wishes: its lists stay hidden for as long as it
     /// is under way.
     #[must_use]
-    pub fn may_last(&self) -> bool {
-        let fields = &self.head.headers;
-        self.route == Route::Hub
-            || !self.route.is_write() && (fields.contains_key(UPGRADE) || names_event_stream(fields, &ACCEPT))
+    pub fn may_last(&mut self) -> bool {
+        let (route, fields) = (self.route, &self.request.head.headers);
+        *self.lasts.get_or_insert_with(|| {
+            route == Route::Hub
+                || !route.is_write() && (fields.contains_key(UPGRADE) || names_event_stream(fields, &ACCEPT))
+        })
     }
 }
 

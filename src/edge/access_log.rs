@@ -70,7 +70,6 @@ where
         self.inner.poll_ready(cx)
     }
 
-    #[inline(always)] // as below
     fn call(&mut self, request: Request) -> Self::Future {
         let began = request.arrived;
         self.settings.metrics.began();
@@ -92,7 +91,6 @@ pin_project_lite::pin_project! {
 impl<F: Future<Output = Result<Response, Infallible>>> Future for Logged<F> {
     type Output = Result<Response, Infallible>;
 
-    #[inline(always)] // two protocols poll it; once is inlined by itself, and each call would move the response
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let Ok(response) = std::task::ready!(this.inner.poll(cx));

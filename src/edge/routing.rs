@@ -54,7 +54,7 @@ impl<S> Routing<S> {
     fn route(&mut self, request: Request) -> RoutedRequest {
         let (route, list) = Route::and_list(&request.head.method, &request.head.uri);
         let identity = self.digests.identify_again(&request.head.headers, &mut self.remembered);
-        RoutedRequest { request, route, list, identity, place: None }
+        RoutedRequest::new(request, route, list, identity)
     }
 }
 

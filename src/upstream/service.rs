@@ -209,12 +209,14 @@ impl Parts {
             head.headers.remove(CONTENT_LENGTH);
         }
         hop_by_hop::add_via(&mut head.headers, version);
-        let limit = (!may_pause(route, &head.headers)).then_some(self.idle_timeout);
+        let is_event_stream = names_event_stream(&head.headers, &CONTENT_TYPE);
+        // Event streams and hub traffic may pause for as long as they like.
+        let limit = (route != Route::Hub && !is_event_stream).then_some(self.idle_timeout);
         let body = match incoming.is_end_stream() {
             true => Body::empty(),
             false => Body::streamed(Received::new(incoming, limit, connection)),
         };
-        let body = match names_event_stream(&head.headers, &CONTENT_TYPE) {
+        let body = match is_event_stream {
             true => Body::streamed(Events::new(body, self.streaming.begin(Kind::Events))),
             false => body,
         };
@@ -240,11 +242,6 @@ fn is_length_of_what_is_not_sent(head: &response::Parts, method: &Method) -> boo
 /// Returns whether a request is a long poll of the hub (contract 1.9).
 fn is_poll(route: Route, request: &http::Request<Body>) -> bool {
     route == Route::Hub && request.method() == Method::GET && !names_event_stream(request.headers(), &ACCEPT)
-}
-
-/// Returns whether an answer's content may pause for as long as it likes.
-fn may_pause(route: Route, fields: &HeaderMap) -> bool {
-    route == Route::Hub || names_event_stream(fields, &CONTENT_TYPE)
 }
 
 /// One request on its way. If its client leaves before it has ended, that is how it ended.

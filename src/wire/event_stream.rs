@@ -6,7 +6,7 @@ use memchr::memchr_iter;
 /// Returns whether one of the media types in the fields of that name is `text/event-stream`.
 #[must_use]
 pub fn names_event_stream(fields: &HeaderMap, name: &HeaderName) -> bool {
-    fields.contains_key(name) && fields.get_all(name).iter().any(|value| lists_event_stream(value.as_bytes()))
+    fields.get_all(name).iter().any(|value| lists_event_stream(value.as_bytes()))
 }
 
 /// Returns whether a list of media types and their parameters holds that of event streams.

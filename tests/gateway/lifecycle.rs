@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::{JoinSet, spawn_blocking};
 
@@ -196,8 +196,7 @@ struct Load {
 
 impl Load {
     fn start(address: SocketAddr, token: &str) -> Self {
-        let load = Self { is_over: Arc::default(), answered: Arc::default(), clients: JoinSet::new() };
-        let mut load = load;
+        let mut load = Self { is_over: Arc::default(), answered: Arc::default(), clients: JoinSet::new() };
         for number in 0..8 {
             let (is_over, answered) = (Arc::clone(&load.is_over), Arc::clone(&load.answered));
             let field = if number % 2 == 0 { "" } else { "connection: close\r\n" };
@@ -205,24 +204,11 @@ impl Load {
             load.clients.spawn(async move {
                 let mut kept = None;
                 while !is_over.load(Relaxed) {
-                    let mut connection = match kept.take() {
-                        Some(connection) => connection,
-                        None => Connection::open(address).await,
-                    };
-                    let began = Instant::now();
-                    if let Err(error) = connection.try_send(&get).await {
-                        return Some(format!("sending: {error}"));
+                    match exchange(address, kept.take(), &get).await {
+                        Ok(connection) => kept = connection,
+                        Err(failure) => return Some(failure),
                     }
-                    match connection.try_answer().await {
-                        Ok(answer) if answer.status == 200 => {
-                            answered.fetch_add(1, Relaxed);
-                            if answer.field("connection") != Some("close") {
-                                kept = Some(connection);
-                            }
-                        }
-                        Ok(answer) => return Some(format!("{answer:?}")),
-                        Err(error) => return Some(format!("after {:?}: {error}", began.elapsed())),
-                    }
+                    answered.fetch_add(1, Relaxed);
                 }
                 None
             });
@@ -238,5 +224,21 @@ impl Load {
             failed.extend(client.expect("a client does not panic"));
         }
         (self.answered.load(Relaxed), failed)
+    }
+}
+
+/// Asks once, on the connection that was kept or on a new one, and returns it if it may be kept.
+async fn exchange(address: SocketAddr, kept: Option<Connection>, get: &str) -> Result<Option<Connection>, String> {
+    let is_kept = kept.is_some();
+    let mut connection = match kept {
+        Some(connection) => connection,
+        None => Connection::open(address).await,
+    };
+    let failed = |error: std::io::Error| format!("{error}, on a connection that was kept: {is_kept}");
+    connection.try_send(get).await.map_err(failed)?;
+    let answer = connection.try_answer().await.map_err(failed)?;
+    match answer.status {
+        200 => Ok((answer.field("connection") != Some("close")).then_some(connection)),
+        _ => Err(format!("{answer:?}")),
     }
 }
