@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::config::{Command, Config, Probed};
+use crate::secret::Secret;
 
 /// How long lies between two looks.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -106,7 +107,7 @@ impl Probed {
 /// The gateway that is asked.
 struct Asked {
     address: SocketAddr,
-    secret: Option<Vec<u8>>,
+    secret: Option<Secret>,
 }
 
 /// What it says of itself.
@@ -131,7 +132,7 @@ impl Asked {
         }
         let secret = config.admin.token_file.as_deref().map(|path| {
             let told = |source| ControlError::Secret { path: path.display().to_string(), source };
-            std::fs::read(path).map_err(told)
+            Secret::read(path).map_err(told)
         });
         Ok(Self { address, secret: secret.transpose()? })
     }
@@ -188,7 +189,7 @@ impl Asked {
         tokio::spawn(connection);
         let mut request = Request::builder().method(method).uri(path).header(HOST, self.address.to_string());
         if let Some(secret) = &self.secret {
-            request = request.header(AUTHORIZATION, [b"Bearer ", secret.trim_ascii()].concat());
+            request = request.header(AUTHORIZATION, [b"Bearer ", secret.word()].concat());
         }
         let response = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
         let (head, content) = response.into_parts();

@@ -25,6 +25,7 @@ use crate::invalidation::{InspectionLayer, InvalidationLayer};
 use crate::lifecycle::{Lifecycle, UnderWay};
 use crate::pem::TlsError;
 use crate::phase::Phase;
+use crate::secret::Secret;
 use crate::server::connection;
 use crate::server::framing::Limits;
 use crate::server::listener::{self, Listener, Place, Places};
@@ -144,7 +145,7 @@ impl Gateway {
         let secret = config.admin.token_file.as_deref().map(read_secret).transpose()?;
         Ok(Self {
             access_log: access_log.transpose().map_err(StartError::AccessLog)?,
-            access: Access::new(digests.clone(), secret.as_deref()),
+            access: Access::new(digests.clone(), secret.as_ref()),
             digests,
             tls,
             trust: upstream::connector::trust(&config.upstream)?,
@@ -380,12 +381,8 @@ async fn agree(stream: TcpStream, tls: Option<Acceptor>, place: &Place, settings
     accepted.ok()
 }
 
-fn read_secret(path: &Path) -> Result<Vec<u8>, StartError> {
-    let secret = std::fs::read(path).and_then(|secret| match secret.trim_ascii().is_empty() {
-        true => Err(io::Error::other("the file is empty; write a long random word into it")),
-        false => Ok(secret),
-    });
-    secret.map_err(|source| StartError::Secret { path: path.to_owned(), source })
+fn read_secret(path: &Path) -> Result<Secret, StartError> {
+    Secret::read(path).map_err(|source| StartError::Secret { path: path.to_owned(), source })
 }
 
 fn bind(

@@ -27,7 +27,7 @@
 //! | [`error`], [`clock`] | every reason for an answer of our own; the one source of time |
 //! | [`tally`], [`capacity`] | what is under way; how much of it there may be |
 //! | [`phase`], [`lifecycle`] | serving, leaving, draining, closed; who may ask for it |
-//! | [`pem`] | certificates and keys from files |
+//! | [`pem`], [`secret`] | certificates and keys from files; what is never told |
 //!
 //! # Glossary
 //!
@@ -57,6 +57,7 @@ pub mod invalidation;
 pub mod lifecycle;
 pub mod pem;
 pub mod phase;
+pub mod secret;
 pub mod server;
 pub mod shed;
 pub mod stack;

@@ -9,6 +9,8 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::secret::Secret;
+
 /// Why files cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -72,9 +74,9 @@ pub fn certificates(setting: &'static str, path: &Path, pem: &[u8]) -> Result<Ve
 /// # Errors
 ///
 /// [`TlsError`].
-pub fn private_key(setting: &'static str, path: &Path, pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
+pub fn private_key(setting: &'static str, path: &Path, pem: &Secret) -> Result<PrivateKeyDer<'static>, TlsError> {
     // The library's error is not passed on: it may show what it could not read.
-    PrivateKeyDer::from_pem_slice(pem).map_err(|_| TlsError::Empty {
+    PrivateKeyDer::from_pem_slice(pem.expose()).map_err(|_| TlsError::Empty {
         setting,
         path: path.to_owned(),
         what: "a private key",

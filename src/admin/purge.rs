@@ -11,6 +11,7 @@ use http::header::{AUTHORIZATION, ORIGIN};
 
 use crate::chathub::credential::{Digest, DigestKey, bearer_token};
 use crate::chathub::{Groups, OrganizationId};
+use crate::secret::Secret;
 use crate::store::Store;
 use crate::telemetry::metrics::PurgeScope;
 
@@ -89,8 +90,8 @@ pub struct Access {
 impl Access {
     /// Keeps a digest of the secret. Blanks around it, such as the line end of a file, do not count.
     #[must_use]
-    pub fn new(digests: DigestKey, secret: Option<&[u8]>) -> Self {
-        let secret = secret.map(|secret| digests.digest_other(secret.trim_ascii()));
+    pub fn new(digests: DigestKey, secret: Option<&Secret>) -> Self {
+        let secret = secret.map(|secret| digests.digest_other(secret.word()));
         Self { digests, secret }
     }
 
@@ -169,7 +170,7 @@ mod tests {
         let from_a_page = HeaderMap::from_iter([(ORIGIN, HeaderValue::from_static("http://elsewhere"))]);
         assert!(!open.allows(near, &from_a_page), "a page in a browser");
         assert!(!open.allows(far, &fields("Bearer ")));
-        let guarded = Access::new(digests().clone(), Some(b"secret\n"));
+        let guarded = Access::new(digests().clone(), Some(&Secret::new(b"secret\n".to_vec())));
         assert!(guarded.allows(far, &fields("Bearer secret")));
         for wrong in ["Bearer secre", "secret", "Basic secret"] {
             assert!(!guarded.allows(far, &fields(wrong)), "{wrong}");

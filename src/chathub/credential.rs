@@ -8,6 +8,7 @@ use std::hash::Hasher;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use crate::secret::Secret;
 use crate::wire::octets;
 
 /// The second credential field.
@@ -142,7 +143,7 @@ impl DigestKey {
 #[derive(Default)]
 pub struct Remembered {
     /// The field's value as it came; empty for none.
-    value: Vec<u8>,
+    value: Secret,
     last: Option<(CredentialKind, Identity)>,
 }
 
@@ -152,14 +153,11 @@ const MAX_REMEMBERED: usize = 4096;
 impl Remembered {
     fn or_find(&mut self, kind: CredentialKind, value: &[u8], find: impl FnOnce() -> Identity) -> Identity {
         match self.last {
-            Some((last, identity)) if last == kind && self.value == value => identity,
+            Some((last, identity)) if last == kind && self.value.expose() == value => identity,
             _ => {
                 let identity = find();
-                self.value.clear();
                 self.last = (value.len() <= MAX_REMEMBERED).then_some((kind, identity));
-                if self.last.is_some() {
-                    self.value.extend_from_slice(value);
-                }
+                self.value.replace(if self.last.is_some() { value } else { b"" });
                 identity
             }
         }
@@ -211,8 +209,8 @@ fn jwt_expiry(token: &[u8]) -> Option<u64> {
         exp: f64,
     }
     let claims = token.split(|byte| *byte == b'.').nth(1)?;
-    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).ok()?;
-    let exp = serde_json::from_slice::<Claims>(&claims).ok()?.exp;
+    let claims = Secret::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).ok()?);
+    let exp = serde_json::from_slice::<Claims>(claims.expose()).ok()?.exp;
     (exp >= 0.0).then_some(exp as u64)
 }
 

@@ -1,7 +1,7 @@
 //! The gateway's own log, on standard error: what an operator did, must know or must look at.
 //!
 //! Only this crate speaks. Libraries below trace whole messages, credentials included; their targets are shut off at
-//! every level.
+//! every level. A panic is told by its place alone.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
@@ -17,6 +17,13 @@ pub fn start(level: LevelFilter, is_json: bool) {
         true => lines.json().flatten_event(true).boxed(),
         false => lines.with_ansi(false).boxed(),
     };
+    std::panic::set_hook(Box::new(|panic| tell(panic.location())));
     // It fails only if a subscriber is there already, and then lines go to that one.
     let _ = tracing_subscriber::registry().with(layer.with_filter(ours)).try_init();
+}
+
+/// Tells of a panic. Its message is not told: it may quote what was being worked on, and that may be a secret.
+fn tell(location: Option<&std::panic::Location>) {
+    let place = location.map(ToString::to_string).unwrap_or_default();
+    tracing::error!(place, "a part of the gateway broke; what it was doing has failed, all else goes on");
 }

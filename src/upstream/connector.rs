@@ -43,7 +43,7 @@ pub fn trust(settings: &config::Upstream) -> Result<ClientConfig, TlsError> {
     const CERTIFICATE: &str = "upstream.client_certificate";
     const KEY: &str = "upstream.client_key";
     let chain = pem::certificates(CERTIFICATE, certificate, &pem::read(CERTIFICATE, certificate)?)?;
-    let key = pem::private_key(KEY, key, &pem::read(KEY, key)?)?;
+    let key = pem::private_key(KEY, key, &pem::read(KEY, key)?.into())?;
     let together = "upstream.client_certificate with upstream.client_key";
     trusting.with_client_auth_cert(chain, key).map_err(|error| pem::unusable(together, error))
 }

@@ -17,6 +17,7 @@ use crate::config::problem::Problem;
 use crate::config::raw::{Given, Written};
 use crate::config::text::{FileText, Span, value_or_name, written};
 use crate::config::{Quota, rule, setting};
+use crate::secret::Secret;
 
 /// What a credential has.
 const CREDENTIAL: Names = Names {
@@ -108,10 +109,11 @@ impl<'a, R: FnMut(&Path) -> io::Result<Vec<u8>>> Walk<'a, R> {
             Err(fault) => return Err(fault.instead(Value::Path(EXAMPLE_FILE.into()))),
         };
         let content = (self.read)(&self.directory.join(&path)).map_err(|error| unreadable(&path, &error))?;
-        if content.trim_ascii().is_empty() {
+        let content = Secret::new(content);
+        if content.word().is_empty() {
             return Err(Fault::new("names an empty file; write the credential into it"));
         }
-        token(&content).map(sha256).ok_or_else(|| Fault::new(NO_WORD))
+        token(content.word()).map(sha256).ok_or_else(|| Fault::new(NO_WORD))
     }
 
     /// Notes whose credential it is, or tells what is wrong with it.
