@@ -111,7 +111,7 @@ impl Verb {
 struct Path<'a> {
     text: Cow<'a, [u8]>,
     /// No server between here and the controller could read it as another path: no encoded or reversed slash, no empty
-    /// segment, no byte outside visible ASCII.
+    /// segment, no byte outside visible ASCII, not even in a segment that a `..` removes.
     is_plain: bool,
 }
 
@@ -122,10 +122,11 @@ impl<'a> Path<'a> {
         if raw.iter().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'/' | b'-' | b'0'..=b'9')) {
             return Self { is_plain: !has_empty_segment(raw), text: Cow::Borrowed(without_trailing_slash(raw)) };
         }
-        let decoded = without_dot_segments(&decode_all_but_slash(raw)).to_ascii_lowercase();
+        let decoded = decode_all_but_slash(raw);
         let odd = |byte: &u8| !byte.is_ascii_graphic() || matches!(byte, b'\\' | b'%' | b';');
+        // Asked before any segment is removed: `/chathub//../x` is `/x` to a server that joins slashes.
         let is_plain = !decoded.iter().any(odd) && !has_empty_segment(&decoded);
-        let text = without_trailing_slash(&decoded).to_vec();
+        let text = without_trailing_slash(&without_dot_segments(&decoded)).to_ascii_lowercase();
         Self { text: Cow::Owned(text), is_plain }
     }
 }

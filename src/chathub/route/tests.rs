@@ -107,6 +107,20 @@ fn calls_that_change_no_list_are_told_apart() {
 }
 
 #[test]
+fn a_detour_over_what_servers_read_differently_leads_to_a_write() {
+    // Where ChatHub takes back one name, another server takes back two, or what stands before it.
+    for name in ["", "x%2F..", "x%2f..", "x%5C..", "x\\..", "..;", "%252E%252E", "x%00", "x%20"] {
+        for before in ["/chathub", "/api/chat"] {
+            let target = format!("{before}/{name}/../api/operator/status");
+            assert_eq!(route("POST", &target), Route::OtherWrite, "{target}");
+        }
+        let target = format!("/api/company/{name}/../get-token");
+        assert_eq!(route("POST", &target), Route::OtherWrite, "{target}");
+    }
+    assert_eq!(route("POST", "/chathub/x/../negotiate"), Route::Hub);
+}
+
+#[test]
 fn whatever_could_be_a_write_in_disguise_is_one() {
     let disguised = ["/chathub/../api/operator/status", "/chathub/%2e%2e/api/operator/status"];
     for target in disguised {
