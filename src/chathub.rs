@@ -7,6 +7,7 @@
 pub mod credential;
 pub mod group;
 pub mod id;
+mod object;
 pub mod payload;
 pub mod request;
 pub mod route;

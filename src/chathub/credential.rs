@@ -8,6 +8,7 @@ use std::hash::Hasher;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use super::object::Object;
 use crate::secret::Secret;
 use crate::wire::octets;
 
@@ -210,7 +211,7 @@ fn jwt_expiry(token: &[u8]) -> Option<u64> {
     }
     let claims = token.split(|byte| *byte == b'.').nth(1)?;
     let claims = Secret::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).ok()?);
-    let exp = serde_json::from_slice::<Claims>(claims.expose()).ok()?.exp;
+    let Object(Claims { exp }) = serde_json::from_slice(claims.expose()).ok()?;
     (exp >= 0.0).then_some(exp as u64)
 }
 
@@ -278,6 +279,8 @@ mod tests {
         assert_eq!(expiry(&fields(&[(AUTHORIZATION, &format!("Bearer {jwt}"))])), Some(1_700_000_000));
         assert_eq!(expiry(&fields(&[(X_AUTHORIZATION_KEY, jwt)])), Some(1_700_000_000));
         assert_eq!(expiry(&fields(&[(X_AUTHORIZATION_KEY, "opaque.key")])), None);
+        // {"alg":"none"} . [1700000000]
+        assert_eq!(expiry(&fields(&[(X_AUTHORIZATION_KEY, "eyJhbGciOiJub25lIn0.WzE3MDAwMDAwMDBd.")])), None);
     }
 
     proptest! {

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::id::{OperatorId, OrganizationId};
+use super::object::Object;
 use super::request::List;
 
 /// About as long as an operator in a list at least is, in bytes.
@@ -39,13 +40,13 @@ pub fn operators(list: List, content: &[u8]) -> Option<Box<[OperatorId]>> {
     match list {
         List::Operators(_) => {
             let mut ids = Vec::with_capacity(content.len() / OPERATOR_BYTES);
-            for_each(content, |operator: Operator| ids.push(operator.id)).ok()?;
+            for_each(content, |Object(operator): Object<Operator>| ids.push(operator.id)).ok()?;
             ids.sort_unstable();
             ids.dedup();
             Some(ids.into())
         }
         List::Organizations => {
-            for_each(content, |_: Organization| ()).ok()?;
+            for_each(content, |_: Object<Organization>| ()).ok()?;
             Some(Box::default())
         }
     }
@@ -304,9 +305,11 @@ mod tests {
             "[] []",
             "",
             "null",
+            r#"[[1,"A",0]]"#,
         ];
         for other in others {
             assert_eq!(operators(of, other.as_bytes()), None, "{other}");
         }
+        assert_eq!(operators(List::Organizations, br#"[[24,"S"]]"#), None);
     }
 }
