@@ -78,8 +78,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Threads that serve requests, 1 to 1024. Absent, the default, means one for each available core.
     pub workers: Option<NonZeroUsize>,
-    /// Whether another gateway may listen on both addresses, this one and `admin.listen`, at the same time
-    /// (`SO_REUSEPORT`): then the next can start before the last stops. Default `false`: an address that is taken is more
+    /// Whether another gateway may listen on `listen` at the same time (`SO_REUSEPORT`): then the next can start before the
+    /// last stops, with another `admin.listen`. Default `false`: an address that is taken is more
     /// often a mistake.
     pub share_port: bool,
     /// Connections that may be open at once, 1 to 1 000 000; more wait to be accepted. Default 10 000, far above
@@ -115,10 +115,10 @@ pub struct Server {
     pub head_timeout: Duration,
     /// How long a connection may stay without a request, 1 ms to 1 h. Default 120 s, near the 130 s of Kestrel.
     pub idle_timeout: Duration,
-    /// How long a request's content may pause, 1 ms to 1 h. Default 30 s.
+    /// How long a request's content may be waited for, 1 ms to 1 h; `min_rate` pays it back. Default 30 s.
     pub body_timeout: Duration,
-    /// How long a client may take nothing of its answer, 1 ms to 1 h. Default 60 s: a script may well do something else
-    /// for a while between two reads of a long list.
+    /// How long a client may be waited for to take its answer, 1 ms to 1 h; `min_rate` pays it back. Default 60 s: a script
+    /// may well do something else for a while between two reads of a long list.
     pub send_timeout: Duration,
     /// Bytes a second that earn a slow client its time anew, up to 1 MiB: both times above run down while the client is
     /// waited for, and what it sends or takes pays them back at this rate. Zero pays all back for any byte. Default
@@ -147,8 +147,8 @@ pub struct Admin {
     /// Where operators connect; it may not collide with `server.listen`. Port 0 takes any free one. Default
     /// `127.0.0.1:2429`, the clients' port and one.
     pub listen: SocketAddr,
-    /// The file that holds the bearer secret of those who may purge, from wherever. Absent, the default, means that
-    /// whoever is on loopback may, and nobody else.
+    /// The file that holds the bearer secret of those who may purge and let the gateway leave or end, from wherever. Absent,
+    /// the default, means that whoever is on loopback may, and nobody else.
     pub token_file: Option<PathBuf>,
 }
 

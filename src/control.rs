@@ -113,9 +113,8 @@ struct Asked {
 /// What it says of itself.
 #[derive(Deserialize)]
 struct State {
-    connections: usize,
+    requests: usize,
     writes: usize,
-    tunnels: usize,
 }
 
 impl Asked {
@@ -161,13 +160,14 @@ impl Asked {
         }
     }
 
-    /// Lets the gateway leave, and waits until nothing is under way.
+    /// Lets the gateway leave, and waits until no request is under way. Connections that nobody uses, and streams, go when it
+    /// ends.
     async fn drained(&self, limit: Duration) -> Result<String, ControlError> {
         let until = Instant::now() + limit;
         let mut said = self.once("POST", "/drain", PATIENCE).await?;
         loop {
             let state = serde_json::from_str(&said);
-            if state.is_ok_and(|State { connections, writes, tunnels }| connections + writes + tunnels == 0) {
+            if state.is_ok_and(|State { requests, writes }| requests + writes == 0) {
                 return Ok(said);
             }
             if Instant::now() + GLANCE >= until {

@@ -1,17 +1,20 @@
 //! A gateway: built from its settings, bound to its addresses, run until drained.
 
+mod serving;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::select;
 use rustls::ClientConfig;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::admin::{self, Access, Admin};
 use crate::cache::{CacheLayer, FillLayer, Lifetimes, Refresh};
@@ -19,30 +22,32 @@ use crate::capacity::Capacity;
 use crate::chathub::credential::DigestKey;
 use crate::clock::Clock;
 use crate::collapse::{CollapseLayer, Flights};
-use crate::config::{self, Config, Credentials, Problems};
+use crate::config::{Config, Credentials, Problems};
 use crate::edge::{AccessLogLayer, AdmissionLayer, RescueLayer};
 use crate::invalidation::{InspectionLayer, InvalidationLayer};
 use crate::lifecycle::{Lifecycle, UnderWay};
 use crate::pem::TlsError;
 use crate::phase::Phase;
 use crate::secret::Secret;
-use crate::server::connection;
-use crate::server::framing::Limits;
-use crate::server::listener::{self, Listener, Place, Places};
-use crate::server::tls::{Acceptor, Files, Io};
+use crate::server::listener::{self, Places};
+use crate::server::tls::Acceptor;
 use crate::server::workers::{self, Workers};
 use crate::shed::ShedLayer;
 use crate::stack::{self, CoreParts, EdgeParts, Stack};
 use crate::store::Store;
 use crate::tally::Tally;
 use crate::telemetry::access::{AccessLog, Writer};
-use crate::telemetry::metrics::{CloseCause, ConnectionMetrics, Metrics};
+use crate::telemetry::metrics::Metrics;
 use crate::throttle::pacer::Terms;
 use crate::throttle::{FeedbackLayer, Limiter, Quota, ThrottleLayer};
 use crate::upstream::pool::Room;
 use crate::upstream::retry::RetryReads;
 use crate::upstream::streams::Streaming;
 use crate::upstream::{self, Client, Upstream};
+use serving::{Serving, connection_settings, tls_files};
+
+/// How long connections may take to be dropped.
+const LAST_BREATH: Duration = Duration::from_secs(1);
 
 /// Why a gateway could not start.
 #[derive(Debug, thiserror::Error)]
@@ -131,7 +136,8 @@ impl Gateway {
         let runtimes: Vec<_> = workers.handles().collect();
         let is_shared = config.server.share_port;
         let listeners = bind("server.listen", config.server.listen, &runtimes, is_shared)?;
-        let mut admin_listeners = bind("admin.listen", config.admin.listen, &runtimes[..1], is_shared)?;
+        // Never shared: whoever asks an operator's question means one gateway.
+        let mut admin_listeners = bind("admin.listen", config.admin.listen, &runtimes[..1], false)?;
         let clock = Clock::start();
         let metrics = Metrics::new(prometheus::Registry::new());
         metrics.connections.workers.set(i64::try_from(workers.count()).unwrap_or(i64::MAX));
@@ -183,11 +189,7 @@ impl Gateway {
         let under_way = UnderWay::default();
         let lifecycle = Lifecycle::new(under_way.clone());
         let store = Arc::new(self.store());
-        let streaming = Streaming {
-            phases: lifecycle.watch(),
-            tunnels: under_way.tunnels.clone(),
-            metrics: self.metrics.streams.clone(),
-        };
+        let streaming = Streaming { phases: lifecycle.watch(), metrics: self.metrics.streams.clone() };
         let upstreams: Vec<_> = self.upstreams(&streaming).collect();
         if self.config.upstream.warm {
             for (worker, upstream) in self.workers.handles().zip(&upstreams) {
@@ -221,13 +223,11 @@ impl Gateway {
         while accepting.join_next().await.is_some() {}
         let ended = match timeout_at(asked + server.drain_deadline, under_way.ended()).await {
             Ok(()) => Ended::Drained,
-            Err(_) => Ended::Cut {
-                connections: under_way.connections.count() + under_way.tunnels.count(),
-                writes: under_way.writes.count(),
-            },
+            Err(_) => Ended::Cut { connections: under_way.connections.count(), writes: under_way.writes.count() },
         };
         lifecycle.enter(Phase::Closed);
-        under_way.connections.ended().await;
+        // They are being dropped; nothing that one of them still waits for may keep the process.
+        let _ = timeout(LAST_BREATH, under_way.connections.ended()).await;
         admin.abort();
         ended
     }
@@ -331,56 +331,6 @@ impl Gateway {
     }
 }
 
-/// What every connection is served with.
-#[derive(Clone)]
-struct Serving {
-    settings: Arc<connection::Settings>,
-    tls: Option<Acceptor>,
-    places: Places,
-    /// How many listeners share the port with those of other gateways, if others may be there.
-    shared_by: Option<u32>,
-    lifecycle: Lifecycle,
-    connections: Tally,
-}
-
-impl Serving {
-    /// Accepts until the gateway drains, and serves each connection in a task that this does not wait for.
-    async fn run(self, listener: TcpListener, stack: impl Stack) {
-        let mut listener = Listener::new(listener, self.places, self.settings.metrics.clone());
-        if let Some(own) = self.shared_by {
-            listener = listener.shared_by(own);
-        }
-        let serve = |stream, peer: SocketAddr, place: Place| {
-            let (stack, settings, tls, phases) =
-                (stack.clone(), Arc::clone(&self.settings), self.tls.clone(), self.lifecycle.watch());
-            let open = (self.settings.metrics.opened(), self.connections.begin());
-            tokio::spawn(async move {
-                if let Some(io) = agree(stream, tls, &place, &settings).await {
-                    connection::serve(io, peer.ip(), place.refusal, stack, &settings, phases).await;
-                }
-                drop((open, place));
-            });
-        };
-        listener.run(self.lifecycle.watch(), serve).await;
-    }
-}
-
-/// Makes TLS of a connection if that is spoken. Nobody who is to be refused is given a handshake.
-async fn agree(stream: TcpStream, tls: Option<Acceptor>, place: &Place, settings: &connection::Settings) -> Option<Io> {
-    if place.refusal.is_some() {
-        settings.metrics.closed(CloseCause::Peer);
-    }
-    let Some(tls) = tls else { return Some(Io::Plain(stream)) };
-    if place.refusal.is_some() {
-        return None;
-    }
-    let accepted = tls.accept(stream, settings.limits.head_timeout).await.inspect_err(|error| {
-        tracing::debug!(%error, "no TLS with a client");
-        settings.metrics.closed(CloseCause::Handshake);
-    });
-    accepted.ok()
-}
-
 fn read_secret(path: &Path) -> Result<Secret, StartError> {
     Secret::read(path).map_err(|source| StartError::Secret { path: path.to_owned(), source })
 }
@@ -396,28 +346,4 @@ fn bind(
 
 fn local(listener: &TcpListener) -> SocketAddr {
     listener.local_addr().expect("a bound socket has an address")
-}
-
-fn connection_settings(server: &config::Server, metrics: ConnectionMetrics) -> connection::Settings {
-    connection::Settings {
-        limits: Limits {
-            max_head: server.max_head,
-            max_fields: server.max_fields,
-            max_target: server.max_target,
-            head_timeout: server.head_timeout,
-            idle_timeout: server.idle_timeout,
-            body_timeout: server.body_timeout,
-            send_timeout: server.send_timeout,
-            min_rate: server.min_rate,
-        },
-        max_requests: server.max_requests_per_connection.map_or(u64::MAX, |most| most.get() as u64),
-        max_streams: server.max_streams,
-        max_resets: server.max_resets,
-        metrics,
-    }
-}
-
-fn tls_files(server: &config::Server) -> Option<Files> {
-    let (certificate, key) = server.tls_certificate.clone().zip(server.tls_key.clone())?;
-    Some(Files { certificate, key, client_ca: server.tls_client_ca.clone() })
 }

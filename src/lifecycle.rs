@@ -24,12 +24,10 @@ pub struct Lifecycle {
 /// What a gateway that stops waits for.
 #[derive(Debug, Clone, Default)]
 pub struct UnderWay {
-    /// Clients' connections.
+    /// Clients' connections, those too that have left HTTP.
     pub connections: Tally,
     /// Writes, those too whose clients have left.
     pub writes: Tally,
-    /// Connections that have left HTTP, which the server has no more.
-    pub tunnels: Tally,
 }
 
 impl UnderWay {
@@ -37,7 +35,6 @@ impl UnderWay {
     pub async fn ended(&self) {
         self.connections.ended().await;
         self.writes.ended().await;
-        self.tunnels.ended().await;
     }
 }
 
@@ -76,15 +73,15 @@ impl Lifecycle {
         self.quit.notified().await;
     }
 
-    /// Returns how the gateway is, as JSON.
+    /// Returns how the gateway is, as JSON. `requests` are those that are being answered.
     #[must_use]
-    pub fn state(&self) -> String {
-        let UnderWay { connections, writes, tunnels } = &self.under_way;
+    pub fn state(&self, requests: i64) -> String {
+        let UnderWay { connections, writes } = &self.under_way;
         let state = serde_json::json!({
             "phase": self.phases.watch().current().as_str(),
-            "connections": connections.count(),
+            "requests": requests.max(0),
             "writes": writes.count(),
-            "tunnels": tunnels.count(),
+            "connections": connections.count(),
         });
         format!("{state}\n")
     }

@@ -7,7 +7,7 @@
 //! What a newcomer would get wrong: where this stands, and what it counts. It stands below the cache and below the fetch
 //! that equal misses share: answers from memory cost the upstream nothing and are the last to go. Whoever waits for a turn
 //! has left its place meanwhile (the line has a bound of its own) and is not refused when the turn has come. Content
-//! has been read before, lest slow clients hold places. Hub traffic, which lasts for hours, is bounded by its connections.
+//! has been read before, lest slow clients hold places. Hub traffic, which lasts for hours, takes none.
 
 use std::task::{Context, Poll};
 
@@ -15,7 +15,7 @@ use futures_util::future::{Either, Ready, ready};
 use tower::{Layer, Service};
 
 use crate::capacity::Capacity;
-use crate::chathub::RoutedRequest;
+use crate::chathub::{Route, RoutedRequest};
 use crate::error::{Cause, Error};
 use crate::wire::Response;
 
@@ -54,7 +54,7 @@ where
     }
 
     fn call(&mut self, mut request: RoutedRequest) -> Self::Future {
-        if !request.may_last() {
+        if request.route != Route::Hub {
             request.place = self.capacity.take();
             if request.place.is_none() {
                 return Either::Right(ready(Err(Cause::Overloaded.into())));

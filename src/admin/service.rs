@@ -11,7 +11,7 @@ use super::purge::{Access, Purge, USAGE};
 use crate::lifecycle::Lifecycle;
 use crate::phase::Phase;
 use crate::store::Store;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, StreamKind};
 
 type Content = Full<bytes::Bytes>;
 
@@ -36,7 +36,7 @@ impl Admin {
         match (request.uri().path(), is_read) {
             ("/purge", _) if request.method() == Method::POST => self.purge(peer, request),
             ("/drain" | "/quit", _) if request.method() == Method::POST => self.end(peer, request),
-            ("/drain", true) => json(self.lifecycle.state()),
+            ("/drain", true) => json(self.state()),
             ("/purge" | "/quit", _) => not_allowed("only POST\n", "POST"),
             ("/drain", false) => not_allowed("only GET, HEAD and POST\n", "GET, HEAD, POST"),
             (_, false) => not_allowed("only GET and HEAD\n", "GET, HEAD"),
@@ -76,7 +76,12 @@ impl Admin {
         if path == "/quit" {
             self.lifecycle.quit();
         }
-        json(self.lifecycle.state())
+        json(self.state())
+    }
+
+    fn state(&self) -> String {
+        // A long poll is a stream, though it looks like a request.
+        self.lifecycle.state(self.metrics.requests.in_flight() - self.metrics.streams.open(StreamKind::Poll))
     }
 
     fn exposition(&self) -> Response<Content> {

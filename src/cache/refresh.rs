@@ -51,5 +51,7 @@ impl Refresh {
 pub(super) fn copy(request: &RoutedRequest) -> RoutedRequest {
     let mut copy = request.without_content();
     copy.head.extensions.insert(InBackground);
+    // The client is by then on another request, or on none.
+    copy.interim = None;
     copy
 }

@@ -61,15 +61,16 @@ impl RoutedRequest {
         Self { request: self.request.without_content(), place: None, ..*self }
     }
 
-    /// Returns whether it may take as long as it likes: hub traffic (a long poll lasts up to 90 seconds, contract 7.9), an
-    /// upgrade, and a wish for an event stream. A write may not, whatever it wishes: its lists stay hidden for as long as it
-    /// is under way.
+    /// Returns whether it may take as long as it likes: hub traffic (a long poll lasts up to 90 seconds, contract 7.9), and a
+    /// wish for a WebSocket or an event stream. A write may not, whatever it wishes: its lists stay hidden for as long as it
+    /// is under way; nor may what asks for a list, since others may wait for it.
     #[must_use]
     pub fn may_last(&mut self) -> bool {
-        let (route, fields) = (self.route, &self.request.head.headers);
+        let (route, list, fields) = (self.route, self.list, &self.request.head.headers);
         *self.lasts.get_or_insert_with(|| {
-            route == Route::Hub
-                || !route.is_write() && (fields.contains_key(UPGRADE) || names_event_stream(fields, &ACCEPT))
+            let may = list.is_none() && !route.is_write();
+            let upgrades = || fields.get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
+            route == Route::Hub || may && (upgrades() || names_event_stream(fields, &ACCEPT))
         })
     }
 }

@@ -135,7 +135,7 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     server.listen: Kind::Address, "Address on which clients are served; port 0 takes any free one";
     server.workers: Kind::Number(1..=1024), "Threads that serve requests; absent: one for each core that the process may use", example "2";
     server.share_port: Kind::Switch,
-        "Whether another gateway may listen on both addresses at the same time, for restarts without a gap";
+        "Whether another gateway may listen on the same address at the same time, for restarts without a gap";
     server.max_connections: Kind::Number(1..=1_000_000), "Connections open at once; more wait";
     server.max_connections_per_peer: Kind::Number(1..=1_000_000),
         "Connections open at once from one address, more are refused; absent: as many as there may be", example "1000";
@@ -151,8 +151,8 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     server.max_body: Kind::Size(0..=GIB), "Size of a request's content; 0B: none is allowed";
     server.head_timeout: TIMEOUT, "How long a request's line and fields may take";
     server.idle_timeout: TIMEOUT, "How long a connection may stay without a request";
-    server.body_timeout: TIMEOUT, "How long a request's content may pause";
-    server.send_timeout: TIMEOUT, "How long a client may take nothing of its answer";
+    server.body_timeout: TIMEOUT, "How long a request's content may be waited for";
+    server.send_timeout: TIMEOUT, "How long a client may be waited for to take its answer";
     server.min_rate: Kind::Size(0..=MIB),
         "Bytes a second of content, and of its answer, that a client keeps both times by; 0B: any byte is enough";
     server.drain_delay: Kind::Duration(Duration::ZERO..=Duration::from_secs(300)),
@@ -167,7 +167,7 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     admin.listen: Kind::Address,
         "Address on which operators are served, other than the clients'; port 0 takes any free one";
     admin.token_file: Kind::Path,
-        "File with the secret of those who may purge; absent: loopback only", example "/run/secrets/admin-token";
+        "File with the secret of those who may purge, drain and quit; absent: loopback only", example "/run/secrets/admin-token";
 
     upstream.url: Kind::Url, "Scheme, host and perhaps port of ChatHub; http, for tests only, or https";
     upstream.ca_file: Kind::Path,

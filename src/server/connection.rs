@@ -22,7 +22,10 @@ use crate::wire::Request;
 
 /// How long a connection on which nothing was sent yet is kept when the gateway drains: whoever has just connected is
 /// about to send.
-const LAST_CALL: Duration = Duration::from_secs(1);
+pub(crate) const LAST_CALL: Duration = Duration::from_secs(1);
+
+/// What a connection holds for as long as it is open, such as its place.
+pub type Held = Box<dyn Send>;
 
 /// What all connections are served by.
 #[derive(Debug, Clone)]
@@ -39,10 +42,11 @@ pub struct Settings {
     pub metrics: ConnectionMetrics,
 }
 
-/// Serves one connection until it ends, or until the gateway drains and the requests it is on are answered. With a
-/// `refusal` the first request is answered with that, and there is no other.
+/// Serves one connection until it ends, or until the gateway drains and the requests it is on are answered. What is `held`
+/// is let go when it is closed, however long after it left HTTP. With a `refusal` the first request is answered with that, and there is no other.
 pub async fn serve<I>(
     io: I,
+    held: Held,
     peer: IpAddr,
     refusal: Option<Fault>,
     stack: impl Stack,
@@ -51,7 +55,7 @@ pub async fn serve<I>(
 ) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (mut guard, handle) = Guard::new(Outflow::new(io, &settings.limits), &settings.limits);
+    let (mut guard, handle) = Guard::new(Outflow::new(io, held, &settings.limits), &settings.limits);
     if let Some(refusal) = refusal {
         guard.refuse(refusal);
     }
@@ -82,7 +86,8 @@ async fn first<I: AsyncRead + Unpin>(guard: &mut Guard<I>, phases: &mut PhaseWat
     if let Some(first) = until(&mut first, phases.reached(Phase::Draining)).await {
         return first;
     }
-    if let Some(first) = until(&mut first, sleep(LAST_CALL)).await {
+    let over = async { until(pin!(sleep(LAST_CALL)), phases.reached(Phase::Closed)).await };
+    if let Some(first) = until(&mut first, over).await {
         return first;
     }
     if !guard.has_begun() {
@@ -93,7 +98,7 @@ async fn first<I: AsyncRead + Unpin>(guard: &mut Guard<I>, phases: &mut PhaseWat
 }
 
 /// Returns what a future comes to, or `None` if `end` comes before it.
-pub(super) async fn until<F: Future + Unpin>(future: F, end: impl Future) -> Option<F::Output> {
+pub(crate) async fn until<F: Future + Unpin>(future: F, end: impl Future) -> Option<F::Output> {
     match select(future, pin!(end)).await {
         Either::Left((output, _)) => Some(output),
         Either::Right(_) => None,

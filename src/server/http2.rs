@@ -21,7 +21,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
-use http::header::CONNECTION;
+use http::Method;
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -30,7 +31,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep};
 
-use super::connection::{Settings, call_when_ready, until};
+use super::connection::{LAST_CALL, Settings, call_when_ready, until};
 use super::framing::Limits;
 use super::guard::{Guard, Handle};
 use super::rest::Rest;
@@ -51,8 +52,6 @@ const FIELD_OVERHEAD: usize = 32;
 const MOST_UNSEEN_RESETS: usize = 20;
 /// How long a client has to answer a ping while its requests are under way.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a connection that was told to end has for it.
-const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Serves one connection until it ends, or until the gateway drains and the requests it is on are answered.
 pub(super) async fn serve<I>(
@@ -74,25 +73,35 @@ where
         limits: settings.limits,
     };
     let mut connection = pin!(builder(settings).serve_connection(TokioIo::new(guard), service));
-    let asked_to_end = async { until(pin!(streams.ended()), phases.reached(Phase::Leaving)).await };
+    let asked_to_end = async {
+        let end = until(pin!(streams.ended()), phases.reached(Phase::Leaving)).await;
+        if end.is_none() && streams.requests() == 0 {
+            // Whoever has just connected is about to ask.
+            sleep(LAST_CALL).await;
+        }
+        end
+    };
     let end = match select(connection.as_mut(), pin!(asked_to_end)).await {
         Either::Left((ended, _)) => return ended,
         Either::Right((end, _)) => end,
     };
+    let mut cut = end.filter(|end| end.is_at_once);
     if let Some(End { cause, .. }) = end {
         handle.closes_for(cause);
     }
-    if end.is_some_and(|end| end.is_at_once) {
-        return Ok(());
-    }
-    connection.as_mut().graceful_shutdown();
-    let time_is_up = async {
-        match end {
-            Some(_) if streams.open() == 0 => sleep(FAREWELL).await,
-            _ => phases.reached(Phase::Closed).await,
+    if cut.is_none() {
+        connection.as_mut().graceful_shutdown();
+        streams.say_goodbye();
+        let time_is_up = async { until(pin!(streams.ended()), phases.reached(Phase::Closed)).await };
+        match select(connection, pin!(time_is_up)).await {
+            Either::Left((ended, _)) => return ended,
+            Either::Right((end, _)) => cut = end,
         }
-    };
-    until(connection, time_is_up).await.unwrap_or(Ok(()))
+    }
+    if let Some(End { cause, .. }) = cut {
+        handle.closes_for(cause);
+    }
+    Ok(())
 }
 
 fn builder(settings: &Settings) -> http2::Builder<TokioExecutor> {
@@ -132,12 +141,13 @@ impl<S: Stack> Service<http::Request<Incoming>> for Answers<S> {
         let (mut head, incoming) = request.into_parts();
         let fault = head::judge(&mut head, &self.limits).err();
         let body = content::paced(Body::from_client(incoming), &self.limits);
+        let is_head = head.method == Method::HEAD;
         let arrived = Instant::now();
         let mut request = Request::new(head, body, self.peer, arrived);
         request.is_rested = self.rest.is_over(arrived);
         request.fault = fault;
         let inner = call_when_ready(&mut *self.stack.borrow_mut(), request);
-        Answer { inner, stream: Some(stream), rest: Arc::clone(&self.rest) }
+        Answer { inner, stream: Some(stream), rest: Arc::clone(&self.rest), is_head }
     }
 }
 
@@ -148,6 +158,7 @@ pin_project_lite::pin_project! {
         inner: F,
         stream: Option<Stream>,
         rest: Arc<Rest>,
+        is_head: bool,
     }
 }
 
@@ -160,14 +171,29 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Answer<F> {
         this.rest.note(&account);
         // A faulty request is no reason to end the connection: where the next one begins is never in doubt.
         message.headers_mut().remove(CONNECTION);
+        if *this.is_head {
+            leave_out_content(&mut message);
+        }
         let stream = this.stream.take().expect("a future that is ready is not polled again");
-        Poll::Ready(Ok(message.map(|body| Outgoing { body, stream })))
+        Poll::Ready(Ok(message.map(|body| Outgoing { body, rest: Bytes::new(), stream })))
     }
 }
 
-/// Content on its way to the client.
+/// Leaves nothing but the length of content that an answer to HEAD must not have (RFC 9110 §9.3.2). Over HTTP/1.1 the
+/// library does so.
+fn leave_out_content(message: &mut http::Response<Body>) {
+    let length = message.body().exact_len();
+    if let Some(length) = length.filter(|length| *length > 0) {
+        message.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+    }
+    *message.body_mut() = Body::empty();
+}
+
+/// Content on its way to the client, in pieces: what the library has taken it holds, however long the client takes.
 struct Outgoing {
     body: Body,
+    /// What is left of the frame that was given last.
+    rest: Bytes,
     stream: Stream,
 }
 
@@ -176,22 +202,34 @@ impl http_body::Body for Outgoing {
     type Error = BodyError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let Self { body, stream } = self.get_mut();
+        let Self { body, rest, stream } = self.get_mut();
         stream.is_asked();
-        let frame = Pin::new(&mut *body).poll_frame(cx);
-        match &frame {
-            Poll::Ready(Some(Ok(_))) => stream.has_given(),
-            Poll::Ready(_) => stream.has_ended(),
-            Poll::Pending => {}
+        if rest.is_empty() {
+            match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => *rest = data,
+                    Err(trailers) => {
+                        stream.has_ended();
+                        return Poll::Ready(Some(Ok(trailers)));
+                    }
+                },
+                last => {
+                    stream.has_ended();
+                    return Poll::Ready(last);
+                }
+            }
         }
-        frame
+        stream.has_given();
+        let piece = rest.split_to(rest.len().min(SEND_BUFFER));
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
+        // Asked for before the first piece was given, or not at all.
         self.body.size_hint()
     }
 }
@@ -199,7 +237,7 @@ impl http_body::Body for Outgoing {
 impl Drop for Outgoing {
     fn drop(&mut self) {
         // Content that ends with its last frame is not asked again.
-        if self.body.is_end_stream() {
+        if self.is_end_stream() {
             self.stream.has_ended();
         }
     }

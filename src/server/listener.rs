@@ -24,7 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use super::framing::Fault;
-use crate::phase::{Phase, PhaseWatch};
+use crate::phase::PhaseWatch;
 use crate::telemetry::metrics::ConnectionMetrics;
 
 /// How long accepting pauses after it failed for want of resources.
@@ -178,17 +178,31 @@ impl Listener {
     /// us until then are served too, while there are places: their clients may have sent a request already. Where the port
     /// is shared, new ones are left to the others first.
     pub async fn run(self, mut phases: PhaseWatch, serve: impl Fn(TcpStream, SocketAddr, Place)) {
-        tokio::select! {
-            () = phases.reached(Phase::Draining) => {}
-            () = self.accept_all(&serve) => {}
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.accept() => accepted,
+                () = phases.draining() => break,
+            };
+            let Some((stream, peer)) = accepted else { continue };
+            // Not before: a listener that has a place and nobody to give it to would keep it from the others.
+            let place = tokio::select! {
+                place = self.place() => Some(place),
+                () = phases.draining() => self.places.take_free(),
+            };
+            if let Some(place) = place {
+                serve(stream, peer, self.places.of(peer.ip(), place));
+            }
         }
         if let Some(own) = self.shared_by {
             self.hand_over(own, &serve).await;
         }
-        while let Some(place) = self.places.take_free()
-            && let Some(Ok((stream, peer))) = self.inner.accept().now_or_never()
-        {
-            serve(stream, peer, self.places.of(peer.ip(), place));
+        while let Some(place) = self.places.take_free() {
+            // The runtime would call a halt after a hundred or so, and what is left is reset.
+            match tokio::task::unconstrained(self.inner.accept()).now_or_never() {
+                Some(Ok((stream, peer))) => serve(prompt(stream), peer, self.places.of(peer.ip(), place)),
+                Some(Err(error)) if is_of_one_connection(&error) => {}
+                _ => break,
+            }
         }
     }
 
@@ -200,30 +214,26 @@ impl Listener {
         let until = Instant::now() + LONGEST_HANDOVER;
         while Instant::now() < until
             && let Some(place) = self.places.take_free()
-            && let Ok(Ok((stream, peer))) = timeout(HANDSHAKE, self.inner.accept()).await
+            && let Ok(accepted) = timeout(HANDSHAKE, self.accept()).await
         {
-            serve(stream, peer, self.places.of(peer.ip(), place));
+            if let Some((stream, peer)) = accepted {
+                serve(stream, peer, self.places.of(peer.ip(), place));
+            }
         }
     }
 
-    async fn accept_all(&self, serve: &impl Fn(TcpStream, SocketAddr, Place)) {
-        loop {
-            match self.inner.accept().await {
-                Ok((stream, peer)) => {
-                    // Without it a small answer may wait for the client's acknowledgement.
-                    let _ = stream.set_nodelay(true);
-                    // Not before: a listener that has a place and nobody to give it to would keep it from the others.
-                    let place = self.place().await;
-                    serve(stream, peer, self.places.of(peer.ip(), place));
-                }
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    self.metrics.accept_errors.inc();
-                    tracing::warn!(%error, "accepting a connection failed");
-                    tokio::time::sleep(PAUSE).await;
-                }
+    /// Accepts a connection. Of one that was gone before, or after a pause if accepting fails, there is none.
+    async fn accept(&self) -> Option<(TcpStream, SocketAddr)> {
+        match self.inner.accept().await {
+            Ok((stream, peer)) => return Some((prompt(stream), peer)),
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                self.metrics.accept_errors.inc();
+                tracing::warn!(%error, "accepting a connection failed");
+                tokio::time::sleep(PAUSE).await;
             }
         }
+        None
     }
 
     async fn place(&self) -> OwnedSemaphorePermit {
@@ -233,6 +243,13 @@ impl Listener {
         self.metrics.full.inc();
         self.places.take().await
     }
+}
+
+/// Lets small answers go at once: otherwise one may wait for the client's acknowledgement.
+fn prompt(stream: TcpStream) -> TcpStream {
+    // It fails only if the client has gone.
+    let _ = stream.set_nodelay(true);
+    stream
 }
 
 /// The client was gone before it was accepted; the listener itself is well.

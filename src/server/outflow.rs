@@ -12,15 +12,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::allowance::Allowance;
+use super::connection::Held;
 use super::framing::Limits;
 use super::guard::Alarm;
 
 /// A connection of which writes fail once the client has taken too little for too long.
-#[derive(Debug)]
 pub(crate) struct Outflow<I> {
     io: I,
     allowance: Allowance,
     alarm: Alarm,
+    /// After the connection, so that it is let go after it.
+    _held: Held,
 }
 
 /// The client did not take what it was sent within `server.send_timeout`.
@@ -39,8 +41,9 @@ impl NotTaken {
 }
 
 impl<I> Outflow<I> {
-    pub(crate) fn new(io: I, limits: &Limits) -> Self {
-        Self { io, allowance: Allowance::new(limits.send_timeout, limits.min_rate), alarm: Alarm::default() }
+    pub(crate) fn new(io: I, held: Held, limits: &Limits) -> Self {
+        let allowance = Allowance::new(limits.send_timeout, limits.min_rate);
+        Self { io, allowance, alarm: Alarm::default(), _held: held }
     }
 
     /// Fails what has been waiting for too long; `bytes` tells how many were taken otherwise.
@@ -113,7 +116,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_nothing_is_given_up_after_the_send_timeout() {
         let (_client, server) = duplex(16);
-        let mut server = Outflow::new(server, &LIMITS);
+        let mut server = Outflow::new(server, Box::new(()), &LIMITS);
         let began = Instant::now();
         let error = server.write_all(&[0; 17]).await.unwrap_err();
         assert!(NotTaken::is_behind(&error));
@@ -123,7 +126,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_a_byte_now_and_then_is_given_up_too() {
         let (mut client, server) = duplex(1);
-        let mut server = Outflow::new(server, &LIMITS);
+        let mut server = Outflow::new(server, Box::new(()), &LIMITS);
         tokio::spawn(async move {
             while client.read_u8().await.is_ok() {
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -136,7 +139,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_keeps_up_the_rate_gets_all_of_it() {
         let (mut client, server) = duplex(4096);
-        let mut server = Outflow::new(server, &LIMITS);
+        let mut server = Outflow::new(server, Box::new(()), &LIMITS);
         tokio::spawn(async move {
             let mut bytes = [0; 4096];
             while client.read_exact(&mut bytes).await.is_ok() {

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use http::header::CONNECTION;
 use http::uri::{PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
@@ -170,6 +171,8 @@ impl Pool {
                 }
                 Sender::Http2(mut sender) => {
                     *unsent.uri_mut() = self.0.address(unsent.uri());
+                    // It would make the library drop what it names, `TE` too, which this version has without it.
+                    unsent.headers_mut().remove(CONNECTION);
                     sender.try_send_request(unsent).await.map(|response| (response, Lent::default()))
                 }
             };

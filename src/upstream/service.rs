@@ -170,7 +170,7 @@ impl Parts {
             && request.body().exact_len().is_none()
             && matches!(*request.method(), Method::GET | Method::HEAD);
         let fields = request.headers_mut();
-        // The client has been asked already.
+        // The client has been asked already; over HTTP/2 the library cannot, and whoever expects it there goes on by himself.
         if has_content && expects_to_be_asked(fields) {
             fields.remove(EXPECT);
         }

@@ -12,7 +12,6 @@ use futures_util::future::BoxFuture;
 use http_body::{Frame, SizeHint};
 
 use crate::phase::PhaseWatch;
-use crate::tally::{Tally, UnderWay};
 use crate::telemetry::metrics::{InFlight, StreamMetrics};
 use crate::wire::{Body, BodyError};
 
@@ -23,8 +22,6 @@ pub use crate::telemetry::metrics::StreamKind as Kind;
 pub struct Streaming {
     /// When they are to end.
     pub phases: PhaseWatch,
-    /// The upgraded connections, which no server has any more and a gateway that stops waits for.
-    pub tunnels: Tally,
     /// Where they are counted.
     pub metrics: StreamMetrics,
 }
@@ -35,19 +32,14 @@ pub struct Stream {
     kind: Kind,
     phases: PhaseWatch,
     metrics: StreamMetrics,
-    _counted: (InFlight, Option<UnderWay>),
+    _counted: InFlight,
 }
 
 impl Streaming {
     /// Counts a stream.
     #[must_use]
     pub fn begin(&self, kind: Kind) -> Stream {
-        Stream {
-            kind,
-            phases: self.phases.clone(),
-            metrics: self.metrics.clone(),
-            _counted: (self.metrics.began(kind), (kind == Kind::Upgrade).then(|| self.tunnels.begin())),
-        }
+        Stream { kind, phases: self.phases.clone(), metrics: self.metrics.clone(), _counted: self.metrics.began(kind) }
     }
 }
 

@@ -31,7 +31,7 @@ pub enum BodyError {
     /// The client's connection failed or its framing is broken.
     #[error("read the client's content")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The client sent nothing for longer than `server.body_timeout`.
+    /// The client sent too little for longer than `server.body_timeout`.
     #[error("client sent no content for too long")]
     ClientTimeout,
     /// The client sent more than `server.max_body`.

@@ -97,7 +97,7 @@ const TE_PLACE: usize = 5;
 struct Found {
     /// Those of [`ALWAYS`].
     there: [bool; ALWAYS.len()],
-    /// Any name with an underscore.
+    /// A name that some would take for one of [`SHADOWED`].
     has_shadows: bool,
 }
 

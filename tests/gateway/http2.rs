@@ -165,6 +165,41 @@ async fn a_client_that_gives_no_room_for_its_answer_is_cut() {
 }
 
 #[tokio::test]
+async fn a_long_answer_from_memory_is_given_in_pieces_to_whoever_takes_it_and_to_nobody_else() {
+    let chathub = Emulator::start().await;
+    let names: Vec<_> =
+        (0..40_000).map(|number| format!("A rather long name of an operator, number {number}")).collect();
+    chathub.operators(24, names.iter().map(String::as_str));
+    let gateway = Gateway::before(&chathub).set("server.send_timeout = '300ms'").start().await;
+    let token = chathub.company_token("acme");
+    let bearer = format!("Bearer {token}");
+    let fetched = gateway.client(&token).list(24).await;
+    assert!(fetched.content.len() > 3 << 20, "{}", fetched.content.len());
+    let mut client = Http2::open(gateway.address()).await;
+    let hit = client.ask(LIST, &[("authorization", &bearer)], "").await;
+    assert!(hit.is_hit() && hit.content == fetched.content);
+
+    let untaken = soon(client.begin(Http2::request(LIST, &[("authorization", &bearer)], ""))).await.unwrap();
+
+    gateway.reaches(r#"connections_closed_total{cause="untaken"}"#, 1.0).await;
+    drop(untaken);
+    client.ends().await;
+}
+
+#[tokio::test]
+async fn an_answer_of_the_gateway_itself_to_head_has_no_content() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).start().await;
+    let mut client = Http2::open(gateway.address()).await;
+
+    let refused = client.ask("HEAD /", &[("host", "elsewhere")], "").await;
+
+    assert_eq!((refused.status, refused.text()), (400, ""));
+    let length: usize = refused.field("content-length").unwrap().parse().unwrap();
+    assert!(length > 50, "it tells the length of what is left out");
+}
+
+#[tokio::test]
 async fn a_gateway_that_stops_says_goodbye_and_answers_what_is_under_way() {
     let chathub = Emulator::start().await;
     let gateway = Gateway::before(&chathub).start().await;

@@ -17,6 +17,9 @@ use crate::telemetry::metrics::{CloseCause, ConnectionMetrics, InFlight};
 /// The span within which what is taken back is counted.
 const SECOND: Duration = Duration::from_secs(1);
 
+/// How long a client that was told to bring no more has, when it has all its answers, to take the last of them and close.
+const FAREWELL: Duration = Duration::from_secs(10);
+
 /// Why a connection is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct End {
@@ -33,7 +36,7 @@ pub(super) struct Streams {
     head_timeout: Duration,
     idle_timeout: Duration,
     send_timeout: Duration,
-    max_requests: u64,
+    max_streams: u64,
     max_resets: u32,
     metrics: ConnectionMetrics,
 }
@@ -47,6 +50,9 @@ struct State {
     idle_since: Instant,
     resets: u32,
     counted_since: Instant,
+    /// How many requests may come in all, and that the client was told to bring no more.
+    most_requests: u64,
+    has_said_goodbye: bool,
 }
 
 /// One that is open, while it lives.
@@ -61,14 +67,22 @@ pub(super) struct Stream {
 impl Streams {
     pub(super) fn new(settings: &Settings) -> Self {
         let now = Instant::now();
-        let state = State { open: Slab::new(), requests: 0, idle_since: now, resets: 0, counted_since: now };
+        let state = State {
+            open: Slab::new(),
+            requests: 0,
+            idle_since: now,
+            resets: 0,
+            counted_since: now,
+            most_requests: settings.max_requests,
+            has_said_goodbye: false,
+        };
         Self {
             state: Mutex::new(state),
             changed: Notify::new(),
             head_timeout: settings.limits.head_timeout,
             idle_timeout: settings.limits.idle_timeout,
             send_timeout: settings.limits.send_timeout,
-            max_requests: settings.max_requests,
+            max_streams: settings.max_streams.into(),
             max_resets: settings.max_resets,
             metrics: settings.metrics.clone(),
         }
@@ -78,16 +92,24 @@ impl Streams {
     pub(super) fn begin(self: &Arc<Self>) -> Stream {
         let mut state = self.lock();
         state.requests += 1;
-        if state.requests >= self.max_requests {
+        if state.requests >= state.most_requests {
             self.changed.notify_one();
         }
         let key = state.open.insert(None);
         Stream { all: Arc::clone(self), key, is_ended: false, _counted: self.metrics.stream() }
     }
 
-    /// Returns how many are open.
-    pub(super) fn open(&self) -> usize {
-        self.lock().open.len()
+    /// Returns how many requests have come.
+    pub(super) fn requests(&self) -> u64 {
+        self.lock().requests
+    }
+
+    /// Notes that the client was told to bring no more requests. Those that cross with that are served, and no more.
+    pub(super) fn say_goodbye(&self) {
+        let mut state = self.lock();
+        state.has_said_goodbye = true;
+        state.most_requests = state.requests + self.max_streams;
+        state.idle_since = Instant::now();
     }
 
     /// Waits until the connection is to end.
@@ -111,18 +133,23 @@ impl Streams {
         if state.resets > self.max_resets {
             return end(CloseCause::Resets, true);
         }
-        if state.requests >= self.max_requests {
-            return end(CloseCause::Requests, false);
+        if state.requests >= state.most_requests {
+            return end(CloseCause::Requests, state.has_said_goodbye);
         }
         if state.open.is_empty() {
             let (time, cause) = match state.requests {
+                _ if state.has_said_goodbye => (FAREWELL, CloseCause::Idle),
                 0 => (self.head_timeout, CloseCause::Silent),
                 _ => (self.idle_timeout, CloseCause::Idle),
             };
             let until = state.idle_since + time;
+            if until <= now {
+                return end(cause, state.has_said_goodbye);
+            }
             // No later than a stream that is opened now may have to be cut: nobody tells of those.
-            return if until <= now { end(cause, false) } else { Ok(until.min(now + self.send_timeout)) };
+            return Ok(until.min(now + self.send_timeout));
         }
+        // After a goodbye, too: what is under way has as long as ever, and no longer.
         let longest = state.open.iter().filter_map(|(_, waits)| *waits).min();
         match longest.map(|since| since + self.send_timeout) {
             Some(until) if until <= now => end(CloseCause::Untaken, true),
@@ -270,6 +297,20 @@ mod tests {
         }
         let end = streams.ended().now_or_never();
         assert_eq!(end, Some(End { cause: CloseCause::Resets, is_at_once: true }));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_goodbye_what_crossed_with_it_is_served_and_who_does_not_close_is_cut() {
+        let streams = streams();
+        answer(&streams);
+        streams.say_goodbye();
+        let crossing = streams.begin();
+        assert!(tokio::time::timeout(LIMITS.idle_timeout * 3, streams.ended()).await.is_err(), "it is under way");
+        drop(crossing);
+        let cut = |cause| End { cause, is_at_once: true };
+        assert_eq!(end_after(&streams).await, (FAREWELL, cut(CloseCause::Idle)));
+        (0..99).for_each(|_| answer(&streams));
+        assert_eq!(streams.ended().now_or_never(), Some(cut(CloseCause::Requests)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -123,6 +123,12 @@ impl RequestMetrics {
         }
     }
 
+    /// Returns how many are being answered.
+    #[must_use]
+    pub fn in_flight(&self) -> i64 {
+        self.0.in_flight.get()
+    }
+
     /// A client has left before its answer began.
     pub fn abandoned(&self) {
         self.0.in_flight.dec();

@@ -159,6 +159,12 @@ impl StreamMetrics {
         InFlight::new(self.0.open.of(kind))
     }
 
+    /// Returns how many of a kind are open.
+    #[must_use]
+    pub fn open(&self, kind: StreamKind) -> i64 {
+        self.0.open.of(kind).get()
+    }
+
     /// A stream's client was told that the gateway stops.
     pub fn told(&self, kind: StreamKind) {
         self.0.told.of(kind).inc();
