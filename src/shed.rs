@@ -6,8 +6,8 @@
 //!
 //! What a newcomer would get wrong: where this stands, and what it counts. It stands below the cache and below the fetch
 //! that equal misses share: answers from memory cost the upstream nothing and are the last to go. Whoever waits for a turn
-//! has left its place meanwhile (the line has a bound of its own) and is not refused when the turn has come. Content
-//! has been read before, lest slow clients hold places. Hub traffic, which lasts for hours, takes none.
+//! has left its place meanwhile (the line has a bound of its own) and is not refused when the turn has come; nor does
+//! whoever sends content slowly hold one ([`Progress`](crate::upstream::body::Progress)). Hub traffic, which lasts for hours, takes none.
 
 use std::task::{Context, Poll};
 

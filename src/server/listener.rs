@@ -14,6 +14,7 @@ use std::collections::hash_map::Entry;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -159,13 +160,15 @@ pub struct Listener {
     metrics: ConnectionMetrics,
     /// How many of the listeners that share the port are this gateway's, if others may be there.
     shared_by: Option<u32>,
+    /// Accepting failed the last time.
+    is_failing: AtomicBool,
 }
 
 impl Listener {
     /// Accepts while there are places.
     #[must_use]
     pub const fn new(inner: TcpListener, places: Places, metrics: ConnectionMetrics) -> Self {
-        Self { inner, places, metrics, shared_by: None }
+        Self { inner, places, metrics, shared_by: None, is_failing: AtomicBool::new(false) }
     }
 
     /// The port is shared with others, and so many listeners of this gateway are there.
@@ -225,11 +228,17 @@ impl Listener {
     /// Accepts a connection. Of one that was gone before, or after a pause if accepting fails, there is none.
     async fn accept(&self) -> Option<(TcpStream, SocketAddr)> {
         match self.inner.accept().await {
-            Ok((stream, peer)) => return Some((prompt(stream), peer)),
+            Ok((stream, peer)) => {
+                self.is_failing.store(false, Relaxed);
+                return Some((prompt(stream), peer));
+            }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 self.metrics.accept_errors.inc();
-                tracing::warn!(%error, "accepting a connection failed");
+                // Once, and not twenty times a second.
+                if !self.is_failing.swap(true, Relaxed) {
+                    tracing::warn!(%error, "accepting connections fails; it is tried again and again");
+                }
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::pool::Lent;
+use crate::capacity::{Away, Place};
 use crate::clock::Clock;
 use crate::wire::{Body, BodyError, hop_by_hop};
 
@@ -62,7 +63,8 @@ impl http_body::Body for Received {
 
 /// How the client's content gets on. While the client has more to send, the upstream owes no response head.
 ///
-/// It also keeps the client's fault: over HTTP/2 the client library drops it and reports a broken stream.
+/// It also keeps the request's place: clients that send slowly would take all there are, and whoever waits for a client
+/// costs the upstream nothing. And it keeps the client's fault: over HTTP/2 the client library drops it and reports a broken stream.
 #[derive(Debug, Clone)]
 pub struct Progress {
     clock: Clock,
@@ -75,14 +77,34 @@ struct State {
     moved: Instant,
     /// Content was asked for, and the client has not sent it yet.
     waits_for_client: bool,
+    /// The request's place among those on their way, which it leaves while its client is waited for.
+    place: Option<Seat>,
     fault: Option<BodyError>,
 }
 
+/// A place, or the right to one.
+#[derive(Debug)]
+enum Seat {
+    Taken(Place),
+    Left(Away),
+}
+
+impl Seat {
+    fn turn(self, waits_for_client: bool) -> Self {
+        match (self, waits_for_client) {
+            (Self::Taken(place), true) => Self::Left(place.leave()),
+            (Self::Left(away), false) => Self::Taken(away.come_back()),
+            (seat, _) => seat,
+        }
+    }
+}
+
 impl Progress {
-    /// Starts at a moment.
+    /// Starts at a moment, with the request's place if it has one.
     #[must_use]
-    pub fn new(clock: Clock, began: Instant) -> Self {
-        let state = State { moved: began, waits_for_client: false, fault: None };
+    pub fn new(clock: Clock, began: Instant, place: Option<Place>) -> Self {
+        let place = place.map(Seat::Taken);
+        let state = State { moved: began, waits_for_client: false, place, fault: None };
         Self { clock, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -100,6 +122,11 @@ impl Progress {
         }
     }
 
+    /// Gives the place up: the answer has begun.
+    pub fn give_up_place(&self) {
+        self.lock().place = None;
+    }
+
     /// Takes the client's fault, if it broke the exchange.
     #[must_use]
     pub fn fault(&self) -> Option<BodyError> {
@@ -113,6 +140,7 @@ impl Progress {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut state = self.lock();
         state.waits_for_client = polled.is_pending();
+        state.place = state.place.take().map(|seat| seat.turn(polled.is_pending()));
         state.moved = self.clock.now();
         match polled {
             Poll::Ready(Some(Err(fault))) => {

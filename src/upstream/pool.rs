@@ -33,6 +33,10 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a ping may take before its connection counts as dead.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What is read of an answer ahead of its client, and the longest head. The library's own bound is six times as large, which
+/// a thousand clients that take their answers slowly would have for themselves.
+const READ_BUFFER: usize = 64 << 10;
+
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// A pool of connections to one upstream.
@@ -341,7 +345,7 @@ fn close_old(pool: &Weak<Shared>) -> Option<Option<Instant>> {
 type Io = <TimedConnector as Service<Uri>>::Response;
 
 async fn start_http1(io: Io) -> hyper::Result<Sender> {
-    let (sender, connection) = http1::handshake(io).await?;
+    let (sender, connection) = http1::Builder::new().max_buf_size(READ_BUFFER).handshake(io).await?;
     tokio::spawn(async move { note(connection.with_upgrades().await) });
     Ok(Sender::Http1(sender))
 }

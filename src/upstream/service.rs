@@ -90,11 +90,11 @@ impl Parts {
         request.invite();
         let is_long = request.may_last();
         // Held until the response's head is there.
-        let _place = request.place;
+        let mut place = request.place;
         let RequestParts { head, body, interim, .. } = request.request.into_parts();
         let method = head.method.clone();
         // Without content there is nothing to watch.
-        let progress = (!body.is_empty()).then(|| Progress::new(self.clock, attempt.began));
+        let progress = (!body.is_empty()).then(|| Progress::new(self.clock, attempt.began, place.take()));
         let body = match &progress {
             None => body,
             Some(progress) => Body::streamed(Watched { inner: body, progress: progress.clone() }),
@@ -141,7 +141,11 @@ impl Parts {
                 Some(progress) => progress.stalled(self.head_timeout).await,
             }
         });
-        match select(exchange, stalled).await {
+        let first = select(exchange, stalled).await;
+        if let Some(progress) = &progress {
+            progress.give_up_place();
+        }
+        match first {
             Either::Left((result, _)) => result.map_err(|error| failed(error, progress.as_ref(), route)),
             Either::Right(((), _)) => Err(UpstreamError::HeadTimeout { is_write: !route.is_safe() }.into()),
         }

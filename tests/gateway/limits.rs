@@ -9,7 +9,7 @@ use crate::support::connection::Connection;
 use crate::support::emulator::{Emulator, Endpoint};
 use crate::support::gateway::Gateway;
 use crate::support::scripted::Scripted;
-use crate::support::soon;
+use crate::support::{eventually, soon};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: h\r\n\r\n";
 
@@ -201,4 +201,25 @@ async fn a_client_that_leaves_gives_its_place_back() {
 
     assert_eq!(gateway.anybody().ask("GET /").send().await.status, 200);
     drop(TcpStream::connect(gateway.address()).await);
+}
+
+#[tokio::test]
+async fn clients_that_send_slowly_take_no_place_from_others() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set("server.max_in_flight = 1").start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    let mut slow = Vec::new();
+    for number in 1..=3 {
+        let mut connection = gateway.connect().await;
+        connection.send("POST /x HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\n").await;
+        gateway.reaches("upstream_in_flight", f64::from(number)).await;
+        slow.push(connection);
+    }
+
+    eventually(|| company.list(24), |answer| answer.status == 200).await;
+
+    for mut connection in slow {
+        connection.send("hi").await;
+        assert_eq!(connection.answer().await.status, 404, "whoever was let in is not turned away");
+    }
 }
