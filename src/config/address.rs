@@ -78,7 +78,10 @@ pub(super) fn print_url(url: &Uri) -> String {
 /// Hides what may be secret in something that was meant as a URL, however wrong it is: all between the scheme and the
 /// last `@`, and all behind the first `?` or `#`.
 pub(super) fn redact_url(text: &str) -> String {
-    let start = text.find("://").map_or(0, |scheme| scheme + 3);
+    // In a query there may be another URL, and what stands before that is no scheme.
+    let is_scheme =
+        |end: &usize| text[..*end].bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let start = text.find("://").filter(is_scheme).map_or(0, |scheme| scheme + 3);
     let (scheme, rest) = text.split_at(start);
     let rest = match rest.rfind('@') {
         Some(at) => format!("{HIDDEN}{}", &rest[at..]),
@@ -153,6 +156,9 @@ mod tests {
             ("https://host/?access_token=s3cret", "https://host/?***"),
             ("https://host#s3cret", "https://host#***"),
             ("https://user:s3?cret@host", "https://***@host"),
+            ("user:s3cret@host/?to=https://other", "***@host/?***"),
+            ("host/?access_token=s3cret&to=https://other", "host/?***"),
+            ("https:/user:s3cret@host#https://other", "***@host#***"),
             ("https://host", "https://host"),
         ] {
             assert_eq!(redact_url(text), shown);
