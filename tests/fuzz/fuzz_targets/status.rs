@@ -1,0 +1,8 @@
+//! Lets the fuzzer check `status`: what must hold, and of what inputs, stands in `properties`.
+
+#![no_main]
+
+#[path = "../properties/mod.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| (properties::target("status").check)(input));
