@@ -97,6 +97,10 @@ pub struct Server {
     /// Requests that a client may take back within a second on one HTTP/2 connection, 1 to 10 000, before the connection
     /// is cut (the rapid reset of CVE-2023-44487). Default 100, `max_streams` once over.
     pub max_resets: u32,
+    /// Frames that bring neither a request nor content (PING, SETTINGS, WINDOW_UPDATE, …) which a client may send within a
+    /// second on one HTTP/2 connection, 1 to 1 000 000, before the connection is cut. Default 10 000: more than a client
+    /// that takes 150 MB a second needs, and a few thousandths of a core.
+    pub max_control_frames: u32,
     /// Requests that may be on their way to ChatHub at once, 1 to 1 000 000; one more is answered 503 at once. Those
     /// answered from memory, those that wait for their turn or for the fetch of another, and hub traffic are not counted.
     /// Default 1000, a hundred seconds' worth of one credential's greatest rate at two seconds an answer.

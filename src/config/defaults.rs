@@ -20,6 +20,7 @@ impl Default for Server {
             max_requests_per_connection: None,
             max_streams: 100,
             max_resets: 100,
+            max_control_frames: 10_000,
             max_in_flight: 1000,
             max_head: 32 * KIB,
             max_fields: 100,

@@ -143,6 +143,8 @@ pub(super) static SETTINGS: &[Setting] = settings! {
         "Requests after which a connection is closed; absent: as many as come", example "10000";
     server.max_streams: Kind::Number(1..=1000), "Requests at once on one HTTP/2 connection";
     server.max_resets: Kind::Number(1..=10_000), "Requests that a client may take back in a second, on one HTTP/2 connection";
+    server.max_control_frames: Kind::Number(1..=1_000_000),
+        "Frames without request or content that a client may send in a second, on one HTTP/2 connection";
     server.max_in_flight: Kind::Number(1..=1_000_000),
         "Requests on their way to ChatHub at once; more are answered 503, those from memory are not counted";
     server.max_head: Kind::Size(KIB..=MIB), "Size of a request's line and fields";

@@ -94,6 +94,7 @@ pub(super) fn connection_settings(server: &config::Server, metrics: ConnectionMe
         max_requests: server.max_requests_per_connection.map_or(u64::MAX, |most| most.get() as u64),
         max_streams: server.max_streams,
         max_resets: server.max_resets,
+        max_control_frames: server.max_control_frames,
         metrics,
     }
 }

@@ -38,6 +38,8 @@ pub struct Settings {
     pub max_streams: u32,
     /// Requests that a client may take back within a second on one HTTP/2 connection.
     pub max_resets: u32,
+    /// Frames that bring neither a request nor content, within a second on one HTTP/2 connection.
+    pub max_control_frames: u32,
     /// Where it is counted.
     pub metrics: ConnectionMetrics,
 }

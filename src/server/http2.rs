@@ -2,12 +2,13 @@
 //!
 //! A client that knows it to be spoken begins it without TLS (prior knowledge, RFC 9113 §3.3); over TLS it is agreed on
 //! (ALPN). hyper and `h2` frame strictly: what is malformed by RFC 9113 §8 is reset and reaches no service. What they
-//! leave open is judged here ([`head`]), watched ([`streams`]) and timed ([`content`]).
+//! leave open is judged here ([`head`]), counted ([`control`]), watched ([`streams`]) and timed ([`content`]).
 //!
 //! What a newcomer would get wrong: that a bound on requests at once bounds the work. A client that takes back what it
 //! has just asked for is never above it, and yet has all the work done; so what is taken back is counted, too.
 
 mod content;
+mod control;
 mod head;
 mod streams;
 
@@ -38,6 +39,7 @@ use super::rest::Rest;
 use crate::phase::{Phase, PhaseWatch};
 use crate::stack::Stack;
 use crate::wire::{Body, BodyError, Request, Response};
+use control::Metered;
 use streams::{End, Stream, Streams};
 
 /// What a client may send ahead of being read, on one stream and on all of a connection: enough not to slow an upload on
@@ -65,6 +67,7 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let streams = Arc::new(Streams::new(settings));
+    let metered = Metered::new(guard, settings.max_control_frames, handle.clone());
     let service = Answers {
         stack: RefCell::new(stack),
         peer,
@@ -72,7 +75,7 @@ where
         streams: Arc::clone(&streams),
         limits: settings.limits,
     };
-    let mut connection = pin!(builder(settings).serve_connection(TokioIo::new(guard), service));
+    let mut connection = pin!(builder(settings).serve_connection(TokioIo::new(metered), service));
     let asked_to_end = async {
         let end = until(pin!(streams.ended()), phases.reached(Phase::Leaving)).await;
         if end.is_none() && streams.requests() == 0 {

@@ -151,6 +151,26 @@ async fn a_head_without_an_end_is_cut_when_it_is_over_the_bound() {
 }
 
 #[tokio::test]
+async fn a_flood_of_frames_that_bring_nothing_is_cut_and_counted() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set("server.max_control_frames = 1000").start().await;
+    let mut other = Http2::open(gateway.address()).await;
+    for (kind, content) in [(4, &[][..]), (6, &[0; 8]), (8, &[0, 0, 0, 1])] {
+        let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        let frames = frame(kind, 0, 0, content).repeat(2000);
+        // The gateway closes before it has read all of it.
+        let _ = stream.write_all(&frames).await;
+        let mut rest = Vec::new();
+        let _ = soon(stream.read_to_end(&mut rest)).await;
+    }
+
+    gateway.reaches(r#"connections_closed_total{cause="max-control-frames"}"#, 3.0).await;
+
+    assert_eq!(other.ask("GET /", &[], "").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_client_that_gives_no_room_for_its_answer_is_cut() {
     let large = format!("HTTP/1.1 200 OK\r\ncontent-length: 20000000\r\n\r\n{}", "x".repeat(20_000_000));
     let upstream = Scripted::answering(large).await;

@@ -219,6 +219,7 @@ mod tests {
             max_requests: 1000,
             max_streams: 100,
             max_resets: 3,
+            max_control_frames: 100,
             metrics,
         }))
     }

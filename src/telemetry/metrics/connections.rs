@@ -24,6 +24,8 @@ words! {
         Peer = "max-per-peer",
         /// It took back more than `server.max_resets` requests within a second.
         Resets = "max-resets",
+        /// It sent more than `server.max_control_frames` within a second.
+        ControlFrames = "max-control-frames",
         /// Its TLS handshake failed, or was not done within `server.head_timeout`.
         Handshake = "tls-handshake",
     }

@@ -14,9 +14,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use chathub_gateway::server::connection;
+use chathub_gateway::phase::Phases;
+use chathub_gateway::server::connection::{self, Settings};
 use chathub_gateway::server::framing::{Fault, Limits};
-use chathub_gateway::server::shutdown::Phases;
+use chathub_gateway::telemetry::metrics::Metrics;
 use chathub_gateway::wire::{Body, Request, Response};
 use http::{StatusCode, Uri};
 use http_body_util::BodyExt;
@@ -33,6 +34,8 @@ const LIMITS: Limits = Limits {
     head_timeout: Duration::from_secs(3600),
     idle_timeout: Duration::from_secs(3600),
     body_timeout: Duration::from_secs(3600),
+    send_timeout: Duration::from_secs(3600),
+    min_rate: 0,
 };
 
 /// A field of every answer of the stack, and of no other.
@@ -73,6 +76,16 @@ pub(crate) fn serve(pieces: impl IntoIterator<Item = Vec<u8>>) -> Seen {
             tokio::runtime::Builder::new_current_thread().enable_time().build().expect("the system has what it takes"),
         );
     }
+    thread_local! {
+        static SETTINGS: Settings = Settings {
+            limits: LIMITS,
+            max_requests: u64::MAX,
+            max_streams: 100,
+            max_resets: 100,
+            max_control_frames: 100,
+            metrics: Metrics::new(prometheus::Registry::new()).connections,
+        };
+    }
     let line = Line::default();
     line.lock().pieces = pieces.into_iter().collect();
     let stack = Stack::default();
@@ -80,7 +93,10 @@ pub(crate) fn serve(pieces: impl IntoIterator<Item = Vec<u8>>) -> Seen {
     RUNTIME.with_borrow(|runtime| {
         let _within = runtime.enter();
         let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        drive(connection::serve(line.clone(), peer, stack.clone(), &LIMITS, phases.watch()), &line);
+        SETTINGS.with(|settings| {
+            let (io, held) = (line.clone(), Box::new(()));
+            drive(connection::serve(io, held, peer, None, stack.clone(), settings, phases.watch()), &line);
+        });
     });
     let calls = std::mem::take(&mut *lock(&stack.calls));
     let written = String::from_utf8_lossy(&line.lock().written).into_owned();
@@ -216,7 +232,9 @@ fn status(fault: Fault) -> StatusCode {
         Fault::Malformed(_) => StatusCode::BAD_REQUEST,
         Fault::HeadTooLarge | Fault::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Fault::TargetTooLong => StatusCode::URI_TOO_LONG,
-        Fault::HeadTimeout => panic!("nothing takes time here"),
+        Fault::HeadTimeout | Fault::TooManyConnections => {
+            panic!("nothing takes time here, and there is one connection")
+        }
     }
 }
 

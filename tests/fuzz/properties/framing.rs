@@ -7,8 +7,15 @@
 use super::connection::{self, Call, Seen};
 use super::transcript::{self, Asked, End};
 
+/// What a client of HTTP/2 sends first (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// Checks what comes of what a client sends.
 pub(crate) fn check(input: &[u8]) {
+    // Whoever begins so speaks HTTP/2, whose frames are the library's affair; and whoever leaves within it has said nothing.
+    if input.starts_with(PREFACE) || PREFACE.starts_with(input) {
+        return;
+    }
     let (asked, end) = transcript::read(input);
     let at_once = connection::serve([input.to_vec()]);
     agrees(&at_once, &asked, end);
