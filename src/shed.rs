@@ -4,10 +4,11 @@
 //! before it, and in the end every answer comes after its client has given up. With a bound on what is on its way the wait
 //! is bounded too, and whoever is over it is told at once to come back.
 //!
-//! What a newcomer would get wrong: where this stands, and what it counts. It stands below the cache and below the fetch
-//! that equal misses share: answers from memory cost the upstream nothing and are the last to go. Whoever waits for a turn
-//! has left its place meanwhile (the line has a bound of its own) and is not refused when the turn has come; nor does
-//! whoever sends content slowly hold one ([`Progress`](crate::upstream::body::Progress)). Hub traffic, which lasts for hours, takes none.
+//! What a newcomer would get wrong: where this stands, and what it counts. It stands below the cache and below the
+//! fetch that equal misses share: answers from memory cost the upstream nothing and are the last to go. Whoever waits
+//! for a turn has left its place meanwhile (the line has a bound of its own) and is not refused when the turn has come;
+//! nor does whoever sends content slowly hold one ([`Progress`](crate::upstream::body::Progress)). Hub traffic, which
+//! lasts for hours, takes none.
 
 use std::task::{Context, Poll};
 

@@ -1,7 +1,8 @@
 //! Composes the layers: the one file that knows their order, and why each stands where it does.
 //!
-//! Order is a property of the types. The edge takes a [`Request`] and fails with a [`Failure`](crate::edge::Failure) below `rescue` and not
-//! at all above it; the core takes a [`RoutedRequest`]. A layer of one does not compile in the other.
+//! Order is a property of the types. The edge takes a [`Request`] and fails with a [`Failure`](crate::edge::Failure)
+//! below `rescue` and not at all above it; the core takes a [`RoutedRequest`]. A layer of one does not compile in the
+//! other.
 
 use std::convert::Infallible;
 use std::sync::Arc;

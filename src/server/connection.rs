@@ -44,8 +44,9 @@ pub struct Settings {
     pub metrics: ConnectionMetrics,
 }
 
-/// Serves one connection until it ends, or until the gateway drains and the requests it is on are answered. What is `held`
-/// is let go when it is closed, however long after it left HTTP. With a `refusal` the first request is answered with that, and there is no other.
+/// Serves one connection until it ends, or until the gateway drains and the requests it is on are answered. What is
+/// `held` is let go when it is closed, however long after it left HTTP. With a `refusal` the first request is answered
+/// with that, and there is no other.
 pub async fn serve<I>(
     io: I,
     held: Held,

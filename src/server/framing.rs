@@ -43,7 +43,8 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// From an answer to the first byte of the next head.
     pub idle_timeout: Duration,
-    /// How long a client may be waited for while its body's bytes are being asked for; see [`Allowance`](super::allowance::Allowance).
+    /// How long a client may be waited for while its body's bytes are being asked for; see
+    /// [`Allowance`](super::allowance::Allowance).
     pub body_timeout: Duration,
     /// How long a client may be waited for to take its answer's bytes; see [`Allowance`](super::allowance::Allowance).
     pub send_timeout: Duration,

@@ -3,9 +3,9 @@
 //! Each worker has a listener of its own on the same address (`SO_REUSEPORT`), and the kernel deals the connections out;
 //! the bound is that of all of them together.
 //!
-//! When all places are taken, accepting pauses: one connection of each listener waits for a place, the next ones wait in
-//! the system's queue. A client that has too many of its own is told so. When accepting fails for want of file descriptors, it pauses too: an accept that fails at once
-//! would otherwise spin.
+//! When all places are taken, accepting pauses: one connection of each listener waits for a place, the next ones wait
+//! in the system's queue. A client that has too many of its own is told so. When accepting fails for want of file
+//! descriptors, it pauses too: an accept that fails at once would otherwise spin.
 
 mod group;
 

@@ -1,8 +1,9 @@
 //! The way out to a client, which must take what it is sent in time.
 //!
-//! What a newcomer would get wrong: a client that reads nothing, or a byte now and then, costs nothing to serve and yet holds
-//! its connection, its answer and a connection to the upstream. Writing to it does not fail; it only never becomes
-//! ready. So the time for which it is not is counted here ([`Allowance`]), below everything that writes: HTTP/1.1, HTTP/2, tunnels.
+//! What a newcomer would get wrong: a client that reads nothing, or a byte now and then, costs nothing to serve and yet
+//! holds its connection, its answer and a connection to the upstream. Writing to it does not fail; it only never
+//! becomes ready. So the time for which it is not is counted here ([`Allowance`]), below everything that writes:
+//! HTTP/1.1, HTTP/2, tunnels.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -1,9 +1,10 @@
 //! The pacer with a clock, a lock and a timer: what the layers ask.
 //!
 //! One lock holds all lanes. It is held for a step, some hundred nanoseconds or, where a long line is searched, some
-//! microseconds, and never across an await; whoever waits does so outside, on a channel of its own. One task waits for the next moment at which somebody may go and tells all whose
-//! time has come. What a newcomer would get wrong: a timer for each who waits. Then whoever's timer fires first goes
-//! first, and two hundred heads of lines wake for each cell of the quota that they share.
+//! microseconds, and never across an await; whoever waits does so outside, on a channel of its own. One task waits for
+//! the next moment at which somebody may go and tells all whose time has come. What a newcomer would get wrong: a timer
+//! for each who waits. Then whoever's timer fires first goes first, and two hundred heads of lines wake for each cell
+//! of the quota that they share.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -64,7 +64,8 @@ impl http_body::Body for Received {
 /// How the client's content gets on. While the client has more to send, the upstream owes no response head.
 ///
 /// It also keeps the request's place: clients that send slowly would take all there are, and whoever waits for a client
-/// costs the upstream nothing. And it keeps the client's fault: over HTTP/2 the client library drops it and reports a broken stream.
+/// costs the upstream nothing. And it keeps the client's fault: over HTTP/2 the client library drops it and reports a
+/// broken stream.
 #[derive(Debug, Clone)]
 pub struct Progress {
     clock: Clock,

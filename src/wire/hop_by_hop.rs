@@ -12,8 +12,8 @@ use http::header::{
 
 use crate::chathub::credential::X_AUTHORIZATION_KEY;
 
-/// Fields that are always of one connection. `Trailer` is not: trailers are passed on. `Proxy-Authenticate` and `Proxy-Authorization` go too: they address the
-/// next proxy, which this gateway is.
+/// Fields that are always of one connection. `Trailer` is not: trailers are passed on. `Proxy-Authenticate` and
+/// `Proxy-Authorization` go too: they address the next proxy, which this gateway is.
 ///
 /// `Connection` is the first of them.
 const ALWAYS: [&str; 8] = [

@@ -32,8 +32,7 @@ impl Upstream {
     }
 
     fn pool(&self, idle_timeout: Duration, room: &Room) -> Pool {
-        let connector =
-            TimedConnector::new(LONG, connector::trust(&crate::config::Upstream::default()).unwrap(), Protocols::All);
+        let connector = TimedConnector::new(LONG, connector::trust(&Default::default()).unwrap(), Protocols::All);
         let url = format!("http://{}", self.0.local_addr().unwrap());
         Pool::new(connector, url.parse().unwrap(), idle_timeout, room.clone())
     }
@@ -381,12 +380,11 @@ async fn serve_http2(stream: TlsStream<TcpStream>) {
 fn secure_pool(upstream: &Upstream, protocols: &[&[u8]], idle_timeout: Duration, room: usize) -> (Pool, TlsAcceptor) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
     let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
+        .with_single_cert(vec![cert.der().clone()], PrivateKeyDer::Pkcs8(signing_key.serialize_der().into()))
         .unwrap();
     server.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     let mut roots = RootCertStore::empty();
