@@ -5,6 +5,7 @@
 
 use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, PRAGMA};
 
+use crate::chathub::route::overrides;
 use crate::chathub::{Identity, Route, RoutedRequest};
 use crate::store::CacheKey;
 use crate::wire::cache_control::CacheControl;
@@ -27,10 +28,7 @@ fn telling(name: &str) -> Option<Detail> {
         "range" => Detail::Range,
         "accept-charset" => Detail::AcceptCharset,
         "if-none-match" | "if-modified-since" | "if-match" | "if-unmodified-since" | "if-range" => Detail::Conditional,
-        // What some servers take in the place of method and target: a write may be behind it.
-        "x-http-method-override" | "x-http-method" | "x-method-override" | "x-original-url" | "x-rewrite-url" => {
-            Detail::Override
-        }
+        _ if overrides(name) => Detail::Override,
         _ => return None,
     })
 }

@@ -55,3 +55,17 @@ pub(super) fn copy(request: &RoutedRequest) -> RoutedRequest {
     copy.interim = None;
     copy
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+    use crate::wire::Interim;
+
+    #[test]
+    fn what_is_sent_in_the_background_tells_no_client_anything_before_its_answer() {
+        let mut request = testing::routed("GET", "/api/operator?organizationId=24", &[]);
+        request.interim = Some(Interim::default());
+        assert!(copy(&request).interim.is_none());
+    }
+}

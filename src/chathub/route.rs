@@ -208,6 +208,16 @@ impl List {
     }
 }
 
+/// Returns whether a field is one that some servers take in the place of method or target: behind it may be a write,
+/// whatever the request line says.
+#[must_use]
+pub fn overrides(name: &str) -> bool {
+    matches!(
+        name,
+        "x-http-method-override" | "x-http-method" | "x-method-override" | "x-original-url" | "x-rewrite-url"
+    )
+}
+
 #[cfg(test)]
 #[path = "route/tests.rs"]
 mod tests;

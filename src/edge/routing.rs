@@ -4,19 +4,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::future::Either;
-use http::HeaderName;
 use tower::{Layer, Service};
 
 use super::{Failure, Refused};
 use crate::chathub::credential::{DigestKey, Remembered};
+use crate::chathub::route::overrides;
 use crate::chathub::{Identity, List, Route, RoutedRequest};
 use crate::error::{Cause, Error};
 use crate::wire::cache_status::{CacheStatus, Outcome};
 use crate::wire::{Account, Request, Response};
-
-/// Fields that some servers take in the place of method or target.
-const OVERRIDING: [&str; 5] =
-    ["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
 
 /// Puts a [`Routing`] in front of the core.
 #[derive(Debug, Clone)]
@@ -58,18 +54,13 @@ impl<S: Clone> Clone for Routing<S> {
 impl<S> Routing<S> {
     fn route(&mut self, request: Request) -> RoutedRequest {
         let (mut route, list) = Route::and_list(&request.head.method, &request.head.uri);
-        if request.head.headers.keys().any(overrides) {
+        if request.head.headers.keys().any(|name| overrides(name.as_str())) {
             // Whatever it says it is, it may be a write to somebody.
             route = Route::OtherWrite;
         }
         let identity = self.digests.identify_again(&request.head.headers, &mut self.remembered);
         RoutedRequest::new(request, route, list, identity)
     }
-}
-
-/// Returns whether a field is one that some servers take in the place of method or target.
-fn overrides(name: &HeaderName) -> bool {
-    OVERRIDING.iter().any(|overriding| overriding.len() == name.as_str().len() && *overriding == name.as_str())
 }
 
 impl<S> Service<Request> for Routing<S>

@@ -207,6 +207,19 @@ async fn a_long_answer_from_memory_is_given_in_pieces_to_whoever_takes_it_and_to
 }
 
 #[tokio::test]
+async fn an_answer_that_ends_with_trailers_is_none_that_was_taken_back() {
+    let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 7\r\n\r\n";
+    let upstream = Scripted::answering(answer).await;
+    let gateway = Gateway::before_url(&upstream.url()).start().await;
+    let mut client = Http2::open(gateway.address()).await;
+
+    assert_eq!(client.ask("GET /", &[("te", "trailers")], "").await.text(), "abc");
+
+    gateway.reaches("http2_streams", 0.0).await;
+    assert_eq!(gateway.metrics().await.value("http2_resets_total"), 0.0);
+}
+
+#[tokio::test]
 async fn an_answer_of_the_gateway_itself_to_head_has_no_content() {
     let chathub = Emulator::start().await;
     let gateway = Gateway::before(&chathub).start().await;

@@ -102,6 +102,22 @@ async fn a_websocket_is_told_that_the_gateway_stops_and_both_ends_say_goodbye() 
 }
 
 #[tokio::test]
+async fn a_websocket_keeps_its_place_among_the_connections() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set("server.max_connections = 1").start().await;
+    let token = chathub.company_token("acme");
+    let socket = open(&gateway, &format!("access_token={token}")).await.unwrap();
+    gateway.reaches(&streams("streams", "upgrade"), 1.0).await;
+
+    let waiting = tokio::spawn(gateway.client(&token).list(24));
+
+    gateway.reaches("connections_full_total", 1.0).await;
+    assert_eq!(gateway.metrics().await.value("connections"), 1.0);
+    drop(socket);
+    assert_eq!(soon(waiting).await.unwrap().status, 200);
+}
+
+#[tokio::test]
 async fn an_event_stream_ends_whole_when_the_gateway_stops() {
     let chathub = Emulator::start().await;
     let gateway = Gateway::before(&chathub).start().await;

@@ -352,3 +352,22 @@ async fn without_capacity_lists_pass_through_and_leave_no_trace() {
     let metrics = gateway.metrics().await;
     assert_eq!((metrics.value("fence_groups"), metrics.value("indexed_operators")), (0.0, 0.0));
 }
+
+#[tokio::test]
+async fn a_request_that_some_servers_would_read_as_a_write_hides_like_one() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    for (line, field) in [
+        ("GET /api/chat/chats", "x-http-method-override"),
+        ("POST /chathub/negotiate", "x-original-url"),
+        ("GET /api/operator?organizationId=6", "x-rewrite-url"),
+    ] {
+        company.list(24).await;
+        assert!(company.list(24).await.is_hit(), "{line}");
+
+        company.ask(line).with(field, "/api/operator/status").send().await;
+
+        assert!(!company.list(24).await.is_hit(), "{line} with {field}");
+    }
+}

@@ -93,6 +93,7 @@ async fn content_that_drips_is_refused_though_it_never_stalls() {
     let gateway = Gateway::before(&chathub).set("server.body_timeout = '300ms'").start().await;
     let mut connection = gateway.connect().await;
     connection.send("POST /api/operator/synchronize HTTP/1.1\r\nhost: h\r\ncontent-length: 100000\r\n\r\n").await;
+    // Slowness is what this is about: each byte comes well before the time for content is over.
     let dripping = async {
         while connection.try_send("x").await.is_ok() {
             tokio::time::sleep(Duration::from_millis(20)).await;

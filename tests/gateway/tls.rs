@@ -1,6 +1,6 @@
 //! TLS to clients and to the upstream: who is trusted, what is shown, and what happens when files change.
 
-use chathub_gateway::gateway::StartError;
+use chathub_gateway::gateway::{Ended, StartError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::certificates::{Authority, Files, Identity, connect};
@@ -55,6 +55,18 @@ async fn whoever_speaks_no_tls_is_closed_and_counted() {
     connection.rest().await;
     gateway.reaches(r#"connections_closed_total{cause="tls-handshake"}"#, 1.0).await;
     assert_eq!(chathub.total(), 0);
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_not_made_does_not_hold_up_the_end() {
+    let (chathub, authority, files) = (Emulator::start().await, Authority::new(), Files::of("tls_silent"));
+    let gateway = showing(&chathub, &files, &authority.vouch()).set("server.head_timeout = '1h'").start().await;
+    let silent = gateway.connect().await;
+    gateway.reaches("connections", 1.0).await;
+
+    assert_eq!(gateway.stop().await, Ended::Drained);
+
+    drop(silent);
 }
 
 #[tokio::test]
