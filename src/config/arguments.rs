@@ -69,7 +69,7 @@ pub enum Command {
         #[arg(long, value_name = "TIME", value_parser = duration)]
         timeout: Option<Duration>,
     },
-    /// Let the running gateway leave: no longer ready, still serving; and wait until nothing is under way
+    /// Let the running gateway leave: no longer ready, still serving; and wait until no request is under way
     Drain {
         /// How long it may take [default: server.drain_deadline]
         #[arg(long, value_name = "TIME", value_parser = duration)]
