@@ -150,25 +150,37 @@ async fn what_is_over_the_bound_is_shed_at_once_and_hits_are_not() {
 }
 
 #[tokio::test]
-async fn whoever_waits_in_line_or_for_the_fetch_of_another_takes_no_place() {
+async fn whoever_waits_for_the_fetch_of_another_takes_no_place() {
     let chathub = Emulator::start().await;
-    let quota = "throttle.operator.rate = '5/s'\nthrottle.operator.burst = 1";
-    let gateway = Gateway::before(&chathub).set(&format!("server.max_in_flight = 1\n{quota}")).start().await;
+    let gateway = Gateway::before(&chathub).set("server.max_in_flight = 1").start().await;
     let company = gateway.client(&chathub.company_token("acme"));
     let gate = chathub.stall(Endpoint::ListOperators);
     let leader = tokio::spawn(company.list(24));
     soon(gate.reached(1)).await;
     let followers: Vec<_> = (0..5).map(|_| tokio::spawn(company.list(24))).collect();
     gateway.reaches("followers_total", 5.0).await;
+
     gate.release();
+
     for list in followers.into_iter().chain([leader]) {
         assert_eq!(list.await.unwrap().status, 200);
     }
+}
 
-    // One goes after the other, each when its turn has come.
-    let lists = join_all([6, 7, 8].map(|organization| company.list(organization))).await;
+#[tokio::test]
+async fn whoever_waits_in_line_takes_no_place() {
+    let chathub = Emulator::start().await;
+    let quota = "throttle.operator.rate = '1/m'\nthrottle.operator.burst = 1\nthrottle.max_wait = '1h'";
+    let gateway = Gateway::before(&chathub).set(&format!("server.max_in_flight = 1\n{quota}")).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    assert_eq!(company.list(24).await.status, 200);
+    let in_line: Vec<_> = [6, 7].map(|organization| tokio::spawn(company.list(organization))).into();
+    gateway.reaches(r#"throttle_waiting{class="operator"}"#, 2.0).await;
 
-    assert!(lists.iter().all(|list| list.status == 200), "{lists:?}");
+    let other = eventually(|| company.ask("GET /api/chat/chats").send(), |answer| answer.status != 503).await;
+
+    assert_eq!(other.status, 200, "the only place is free while two wait in line");
+    in_line.iter().for_each(|list| list.abort());
 }
 
 #[tokio::test]
