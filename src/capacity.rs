@@ -1,4 +1,7 @@
 //! How much may be under way at once, and who has a place in it.
+//!
+//! How many places there are can be [set](Capacity::set) while it is used. Whoever has one then keeps it, so for a while
+//! more may be taken than there are.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -9,7 +12,7 @@ pub struct Capacity(Arc<Places>);
 
 #[derive(Debug)]
 struct Places {
-    most: usize,
+    most: AtomicUsize,
     taken: AtomicUsize,
 }
 
@@ -25,7 +28,12 @@ impl Capacity {
     /// Places for `most`.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self(Arc::new(Places { most, taken: AtomicUsize::new(0) }))
+        Self(Arc::new(Places { most: AtomicUsize::new(most), taken: AtomicUsize::new(0) }))
+    }
+
+    /// From now on there are places for `most`.
+    pub fn set(&self, most: usize) {
+        self.0.most.store(most, Relaxed);
     }
 
     /// Takes a place if there is one.
@@ -34,7 +42,7 @@ impl Capacity {
         let taken = self.0.taken.fetch_add(1, Relaxed);
         // Given back at once if there was none: two who come together may both be refused one place, never given it.
         let place = Place(Arc::clone(&self.0));
-        (taken < self.0.most).then_some(place)
+        (taken < self.0.most.load(Relaxed)).then_some(place)
     }
 }
 
@@ -86,6 +94,20 @@ mod tests {
         drop(other);
         assert!(capacity.take().is_none(), "the one that came back has the place");
         drop(back);
+        assert!(capacity.take().is_some());
+    }
+
+    #[test]
+    fn whoever_has_a_place_keeps_it_when_there_are_fewer() {
+        let capacity = Capacity::new(1);
+        let first = capacity.take();
+        capacity.set(2);
+        let second = capacity.take();
+        assert!(first.is_some() && second.is_some());
+        capacity.set(1);
+        drop(first);
+        assert!(capacity.take().is_none(), "the second has the only place that is left");
+        drop(second);
         assert!(capacity.take().is_some());
     }
 }

@@ -14,7 +14,7 @@ use std::collections::hash_map::Entry;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -72,30 +72,38 @@ fn socket(address: SocketAddr, is_shared: bool) -> io::Result<TcpSocket> {
 
 /// The places for connections: how many may be open at once, in all and from one address. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Places {
-    all: Arc<Semaphore>,
-    /// How many each address has, if that is bounded.
-    of_peers: Option<Arc<Peers>>,
-}
+pub struct Places(Arc<Taken>);
 
 #[derive(Debug)]
-struct Peers {
-    most: usize,
-    taken: Mutex<HashMap<IpAddr, usize>>,
+struct Taken {
+    all: Arc<Semaphore>,
+    /// How many there are, those that are owed included.
+    most: Mutex<usize>,
+    /// Places that are to go as soon as whoever has one leaves it, since there are fewer now.
+    owed: AtomicUsize,
+    most_per_peer: AtomicUsize,
+    of_peers: Mutex<HashMap<IpAddr, usize>>,
 }
 
 /// A connection's place, taken while this lives.
 #[derive(Debug)]
 pub struct Place {
-    _of_all: OwnedSemaphorePermit,
+    _of_all: AnyPlace,
     _of_peer: Option<PeerPlace>,
     /// Why it must not be used as the client would, if so.
     pub refusal: Option<Fault>,
 }
 
+/// A place of whomever.
+#[derive(Debug)]
+struct AnyPlace {
+    taken: Arc<Taken>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
 #[derive(Debug)]
 struct PeerPlace {
-    peers: Arc<Peers>,
+    taken: Arc<Taken>,
     peer: IpAddr,
 }
 
@@ -103,47 +111,92 @@ impl Places {
     /// At most `most` connections are open at once, and `most_per_peer` from one address.
     #[must_use]
     pub fn new(most: usize, most_per_peer: Option<NonZeroUsize>) -> Self {
-        let peers = |most: NonZeroUsize| Arc::new(Peers { most: most.get(), taken: Mutex::default() });
-        Self { all: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))), of_peers: most_per_peer.map(peers) }
+        let most = most.min(Semaphore::MAX_PERMITS);
+        Self(Arc::new(Taken {
+            all: Arc::new(Semaphore::new(most)),
+            most: Mutex::new(most),
+            owed: AtomicUsize::new(0),
+            most_per_peer: AtomicUsize::new(per_peer(most_per_peer)),
+            of_peers: Mutex::default(),
+        }))
     }
 
-    fn take_free(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.all).try_acquire_owned().ok()
+    /// From now on it is so many. Connections that are open stay, though there may be more of them for a while.
+    pub fn set(&self, most: usize, most_per_peer: Option<NonZeroUsize>) {
+        let taken = &*self.0;
+        taken.most_per_peer.store(per_peer(most_per_peer), Relaxed);
+        let most = most.min(Semaphore::MAX_PERMITS);
+        let mut before = lock(&taken.most);
+        if let Some(fewer) = before.checked_sub(most) {
+            let owed = fewer - taken.all.forget_permits(fewer);
+            taken.owed.fetch_add(owed, Relaxed);
+        } else {
+            let more = (*before..most).filter(|_| !taken.pays_one()).count();
+            taken.all.add_permits(more);
+        }
+        *before = most;
     }
 
-    async fn take(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.all).acquire_owned().await.expect("this semaphore is never closed")
+    fn take_free(&self) -> Option<AnyPlace> {
+        let permit = Arc::clone(&self.0.all).try_acquire_owned().ok()?;
+        Some(self.with(permit))
     }
 
-    fn of(&self, peer: IpAddr, place: OwnedSemaphorePermit) -> Place {
-        let of_peer = self.of_peers.as_ref().map(|peers| PeerPlace::take(peers, peer));
-        let refusal = of_peer.as_ref().is_some_and(Option::is_none).then_some(Fault::TooManyConnections);
-        Place { _of_all: place, _of_peer: of_peer.flatten(), refusal }
+    async fn take(&self) -> AnyPlace {
+        let permit = Arc::clone(&self.0.all).acquire_owned().await.expect("this semaphore is never closed");
+        self.with(permit)
+    }
+
+    fn with(&self, permit: OwnedSemaphorePermit) -> AnyPlace {
+        AnyPlace { taken: Arc::clone(&self.0), permit: Some(permit) }
+    }
+
+    fn of(&self, peer: IpAddr, place: AnyPlace) -> Place {
+        let of_peer = PeerPlace::take(&self.0, peer);
+        let refusal = of_peer.is_none().then_some(Fault::TooManyConnections);
+        Place { _of_all: place, _of_peer: of_peer, refusal }
+    }
+}
+
+fn per_peer(most: Option<NonZeroUsize>) -> usize {
+    most.map_or(usize::MAX, NonZeroUsize::get)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each change is a single step, so a panic elsewhere left it whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Taken {
+    /// Returns whether a place was owed, which this one pays.
+    fn pays_one(&self) -> bool {
+        self.owed.fetch_update(Relaxed, Relaxed, |owed| owed.checked_sub(1)).is_ok()
+    }
+}
+
+impl Drop for AnyPlace {
+    fn drop(&mut self) {
+        if let Some(permit) = self.permit.take().filter(|_| self.taken.pays_one()) {
+            permit.forget();
+        }
     }
 }
 
 impl PeerPlace {
-    fn take(peers: &Arc<Peers>, peer: IpAddr) -> Option<Self> {
-        let mut taken = peers.lock();
-        let count = taken.entry(peer).or_default();
-        if *count == peers.most {
+    fn take(taken: &Arc<Taken>, peer: IpAddr) -> Option<Self> {
+        let mut of_peers = lock(&taken.of_peers);
+        let count = of_peers.entry(peer).or_default();
+        if *count >= taken.most_per_peer.load(Relaxed) {
             return None;
         }
         *count += 1;
-        Some(Self { peers: Arc::clone(peers), peer })
-    }
-}
-
-impl Peers {
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        // Each change is a single step, so a panic elsewhere left it whole.
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        Some(Self { taken: Arc::clone(taken), peer })
     }
 }
 
 impl Drop for PeerPlace {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut count) = self.peers.lock().entry(self.peer) {
+        if let Entry::Occupied(mut count) = lock(&self.taken.of_peers).entry(self.peer) {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
                 count.remove();
@@ -245,7 +298,7 @@ impl Listener {
         None
     }
 
-    async fn place(&self) -> OwnedSemaphorePermit {
+    async fn place(&self) -> AnyPlace {
         if let Some(place) = self.places.take_free() {
             return place;
         }
@@ -275,6 +328,47 @@ mod tests {
 
     use super::*;
     use crate::server::workers::Workers;
+
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    #[tokio::test]
+    async fn when_there_are_fewer_places_whoever_has_one_keeps_it_and_nobody_comes_after_them() {
+        let places = Places::new(3, None);
+        let mut taken: Vec<_> = (0..3).map(|_| places.take_free().unwrap()).collect();
+        places.set(1, None);
+        taken.pop();
+        taken.pop();
+        assert!(places.take_free().is_none(), "one is open, and there is one place");
+        taken.pop();
+        let last = places.take_free();
+        assert!(last.is_some());
+        assert!(places.take_free().is_none());
+    }
+
+    #[tokio::test]
+    async fn places_come_and_go_in_any_order_and_none_is_lost() {
+        let places = Places::new(2, None);
+        let taken: Vec<_> = (0..2).map(|_| places.take_free().unwrap()).collect();
+        places.set(1, None);
+        places.set(4, None);
+        assert_eq!((0..9).map_while(|_| places.take_free()).collect::<Vec<_>>().len(), 2);
+        drop(taken);
+        places.set(0, None);
+        places.set(3, None);
+        assert_eq!((0..9).map_while(|_| places.take_free()).collect::<Vec<_>>().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_bound_for_each_address_counts_the_connections_that_were_open_before() {
+        let places = Places::new(9, None);
+        let of_peer = || places.of(PEER, places.take_free().unwrap());
+        let first = of_peer();
+        places.set(9, NonZeroUsize::new(1));
+        assert!(first.refusal.is_none());
+        assert_eq!(of_peer().refusal, Some(Fault::TooManyConnections));
+        drop(first);
+        assert!(of_peer().refusal.is_none());
+    }
 
     #[tokio::test]
     async fn connections_are_dealt_out_to_all_listeners() {
