@@ -28,6 +28,8 @@ pub(super) struct Lane<W> {
     pub(super) is_in_turn: bool,
     /// Nobody waited when the first of those came who wait now, and none has gone since.
     is_fresh: bool,
+    /// Its special quota, or that it has none, is that of the settings in force.
+    is_current: bool,
 }
 
 impl<W> Lane<W> {
@@ -42,7 +44,32 @@ impl<W> Lane<W> {
             due: None,
             is_in_turn: false,
             is_fresh: false,
+            is_current: true,
         }
+    }
+
+    /// The quota of the class changes. Whether the lane still has a quota of its own is seen when its credential comes.
+    pub(super) fn outdate(&mut self, before: &Quota, after: &Quota, now: Duration) {
+        self.is_current = self.owner.is_none();
+        if self.special.is_none() {
+            self.bucket.change(before, after, now);
+        }
+    }
+
+    /// The lane's own quota is told by whoever made it, and not by the settings.
+    pub(super) const fn doubt(&mut self) {
+        self.is_current = false;
+    }
+
+    /// Its credential comes: `special` tells the quota of its own by the settings in force, if it has one.
+    pub(super) fn update(&mut self, of_class: &Quota, now: Duration, special: impl FnOnce() -> Option<Quota>) {
+        if std::mem::replace(&mut self.is_current, true) {
+            return;
+        }
+        let before = *self.configured(of_class);
+        self.special = special().map(Box::new);
+        let after = *self.configured(of_class);
+        self.bucket.change(&before, &after, now);
     }
 
     /// Takes along what was used in the crowd, and the trouble that is there: some of it may have been its own.

@@ -36,7 +36,10 @@ type Wake = Option<oneshot::Sender<Result<Admission, Refusal>>>;
 
 /// The limiter of all classes. Clones share it; dropping the last one ends its task.
 #[derive(Debug, Clone)]
-pub struct Limiter(Arc<Running>);
+pub struct Limiter {
+    mode: Mode,
+    running: Arc<Running>,
+}
 
 #[derive(Debug)]
 struct Running {
@@ -46,7 +49,6 @@ struct Running {
 
 #[derive(Debug)]
 struct Shared {
-    mode: Mode,
     pacer: Mutex<Pacer<Wake>>,
     /// Somebody waits for an earlier moment than the task does.
     earlier: Notify,
@@ -97,16 +99,27 @@ impl Limiter {
     /// Starts a limiter and its task. To be called within a tokio runtime.
     #[must_use]
     pub fn start(mode: Mode, terms: Terms, clock: Clock, metrics: ThrottleMetrics) -> Self {
-        let shared =
-            Arc::new(Shared { mode, pacer: Mutex::new(Pacer::new(terms)), earlier: Notify::new(), clock, metrics });
+        let pacer = Mutex::new(Pacer::new(terms));
+        let shared = Arc::new(Shared { pacer, earlier: Notify::new(), clock, metrics });
         let task = tokio::spawn(Arc::clone(&shared).run()).abort_handle();
-        Self(Arc::new(Running { shared, task }))
+        Self { mode, running: Arc::new(Running { shared, task }) }
+    }
+
+    /// Puts other terms in force for all, and returns the limiter in another mode. Used cells do not come back, and whoever
+    /// waits goes on to wait, in whichever mode, unless that is too long by the new terms.
+    #[must_use]
+    pub fn renewed(&self, mode: Mode, terms: Terms) -> Self {
+        let shared = &self.running.shared;
+        let released = shared.lock().set_terms(shared.clock.uptime(), terms);
+        shared.earlier.notify_one();
+        shared.tell(released);
+        Self { mode, running: Arc::clone(&self.running) }
     }
 
     /// A request comes, and takes its place at once. `special` tells the quota of its credential, if it has one of its own.
     pub fn ask(&self, ask: &Ask, special: impl FnOnce() -> Option<Quota>) -> Asked {
-        let shared = &self.0.shared;
-        match shared.mode {
+        let shared = &self.running.shared;
+        match self.mode {
             Mode::Off => Asked(Answer::Given(Ok(Admitted::default()))),
             Mode::Observe => Asked(Answer::Given(shared.observe(ask, special))),
             Mode::Enforce => Asked(self.enforce(ask, special)),
@@ -114,7 +127,7 @@ impl Limiter {
     }
 
     fn enforce(&self, ask: &Ask, special: impl FnOnce() -> Option<Quota>) -> Answer {
-        let (shared, mut channel) = (&self.0.shared, None);
+        let (shared, mut channel) = (&self.running.shared, None);
         let arrival = shared.arrive(ask, special, || {
             let (wake, told) = oneshot::channel();
             channel = Some(told);
@@ -158,8 +171,8 @@ impl Asked {
     ///
     /// # Errors
     ///
-    /// [`Refusal`]: at once, if it would have to wait too long; later only if the upstream itself stops its credential, or
-    /// if others' turns come first at the quota of all for as long as it may wait.
+    /// [`Refusal`]: at once, if it would have to wait too long; later only if the upstream itself stops its credential, if
+    /// the quotas are lowered, or if others' turns come first at the quota of all for as long as it may wait.
     pub async fn admitted(self) -> Result<Admitted, Refusal> {
         match self.0 {
             Answer::Given(result) => result,
@@ -225,7 +238,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, Pacer<Wake>> {
-        // A panic within would be a fault of the machine; what it left behind is used as it is rather than to stop all.
+        // A panic within would be a fault of the machine; what it left is used as it is rather than to stop all.
         self.pacer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -354,7 +367,7 @@ impl PlaceInLine {
     async fn wait(mut self, told: oneshot::Receiver<Result<Admission, Refusal>>) -> Result<Admitted, Refusal> {
         let told = told.await.expect("whoever waits is told: its place keeps the task alive");
         self.is_given_up = true;
-        let shared = &self.limiter.0.shared;
+        let shared = &self.limiter.running.shared;
         let waited = shared.clock.now() - self.arrived;
         match told {
             Ok(admission) => {
@@ -372,7 +385,7 @@ impl Drop for PlaceInLine {
         if self.is_given_up {
             return;
         }
-        let shared = &self.limiter.0.shared;
+        let shared = &self.limiter.running.shared;
         let mut pacer = shared.lock();
         pacer.leave(shared.clock.uptime(), self.ticket);
         shared.counted(&pacer, self.ask.class);

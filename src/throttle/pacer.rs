@@ -183,8 +183,37 @@ impl<W> Pacer<W> {
         }
     }
 
-    /// A request comes. `special` tells the quota of its credential, if it has one of its own and no lane yet; `wake` is
-    /// called if it waits.
+    /// From now on these terms are in force. As many cells are missing everywhere as were before; whoever waits is promised
+    /// anew, and those of whom that would be too much are refused. Returns those whose waiting has ended.
+    pub fn set_terms(&mut self, now: Duration, terms: Terms) -> Released<W> {
+        let before = std::mem::replace(&mut self.terms, terms);
+        self.table.set_max_lanes(self.terms.max_lanes);
+        match (before.upstream, self.terms.upstream) {
+            (Some(before), Some(after)) => self.upstream.change(&before, &after, now),
+            // What went before was no concern of it.
+            (None, _) | (_, None) => self.upstream = Bucket::default(),
+        }
+        let mut in_line = Vec::new();
+        for (id, lane) in self.table.all_mut() {
+            let class = lane.class as usize;
+            lane.outdate(&before.quotas[class], &self.terms.quotas[class], now);
+            if !lane.line.is_empty() {
+                in_line.push(id);
+            }
+        }
+        let mut released = Vec::new();
+        for id in in_line {
+            if self.terms.upstream.is_none() {
+                self.leave_turn(id);
+            }
+            self.judge_anew(id, now, Rejection::TooLong, &mut released);
+            self.look_when_due(id, now);
+        }
+        released
+    }
+
+    /// A request comes. `special` tells the quota of its credential, if it has one of its own, and is asked for a lane that
+    /// is new, or new to the terms in force; `wake` is called if it waits.
     pub fn arrive(
         &mut self,
         now: Duration,
@@ -193,9 +222,12 @@ impl<W> Pacer<W> {
         wake: impl FnOnce() -> W,
     ) -> (Arrival, Found) {
         let of_class = self.terms.quotas[ask.class as usize];
-        let place = self.table.place(ask.class, ask.owner, &of_class, now, special);
+        let mut special = Some(special);
+        let mut ask_special = || special.take().and_then(|special| special());
+        let place = self.table.place(ask.class, ask.owner, &of_class, now, &mut ask_special);
         let id = place.id();
         let lane = self.table.lane_mut(id);
+        lane.update(&of_class, now, ask_special);
         lane.settle(&of_class, now);
         let arrival = match ask.rank {
             Rank::Background if !self.overflows(id, now) => Arrival::Refused(self.no_spare_cell(id, now)),
@@ -251,7 +283,7 @@ impl<W> Pacer<W> {
         if matches!(change, Change::Stopped { .. } | Change::Extended) {
             self.table.note_trouble(id);
             self.leave_turn(id);
-            self.judge_anew(id, now, &mut released);
+            self.judge_anew(id, now, Rejection::Stopped, &mut released);
         }
         self.look_when_due(id, now);
         let (is_stop, is_lowered) = match change {
@@ -297,7 +329,12 @@ impl<W> Pacer<W> {
         let of_class = self.terms.quotas[pass.class as usize];
         let special = || (pass.quota != of_class).then_some(pass.quota);
         match self.table.place(pass.class, owner, &of_class, now, special) {
-            Place::Own(id) | Place::New(id) => Some(id),
+            Place::Own(id) => Some(id),
+            Place::New(id) => {
+                // The settings may have changed since it went.
+                self.table.lane_mut(id).doubt();
+                Some(id)
+            }
             Place::Crowd(_) => None,
         }
     }

@@ -102,6 +102,18 @@ impl Bucket {
         self.full_at = self.full_at.max(at) + quota.period;
     }
 
+    /// The quota changes: as many cells are missing as before, if it has so many.
+    pub fn change(&mut self, before: &Quota, after: &Quota, now: Duration) {
+        let missing = self.until_full(now);
+        if missing.is_zero() || before == after {
+            return;
+        }
+        // By seconds, and in floating point: a product of nanoseconds may be too large for either.
+        let cells = missing.as_secs_f64() / before.period.as_secs_f64();
+        let missing = Duration::try_from_secs_f64(after.period.as_secs_f64() * cells).unwrap_or(Duration::MAX);
+        self.full_at = now + missing.min(after.refill());
+    }
+
     /// Takes whatever is left: the next cell is one period away.
     pub fn drain(&mut self, quota: &Quota, at: Duration) {
         self.full_at = self.full_at.max(at + quota.refill());

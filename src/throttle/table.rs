@@ -103,6 +103,16 @@ impl<W> Table<W> {
         self.troubled.insert(id);
     }
 
+    /// From now on there are at most so many lanes a class. Those that are there stay until they are idle.
+    pub(super) const fn set_max_lanes(&mut self, max_lanes: usize) {
+        self.max_lanes = max_lanes;
+    }
+
+    /// Returns all lanes.
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = (LaneId, &mut Lane<W>)> {
+        self.lanes.iter_mut()
+    }
+
     /// Returns the lane of a credential if it has one.
     pub(super) fn find(&self, class: Class, owner: Digest) -> Option<LaneId> {
         self.by_owner[class as usize].get(&owner).copied()

@@ -11,6 +11,21 @@ use crate::testing;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// So many a second, and so many at once.
+fn terms(rate: u32, burst: u32) -> Terms {
+    let quota = Quota::new(SECOND / rate, NonZeroU32::new(burst).unwrap());
+    Terms {
+        quotas: [quota; Class::ALL.len()],
+        upstream: None,
+        max_wait: Duration::from_secs(15),
+        max_waiting: 1000,
+        max_waiting_per_lane: 1000,
+        max_lanes: 100,
+        max_stop: Duration::from_secs(300),
+        is_adaptive: true,
+    }
+}
+
 /// A limiter, and the metrics in which it counts.
 struct Fixture {
     limiter: Limiter,
@@ -19,19 +34,8 @@ struct Fixture {
 
 impl Fixture {
     fn new(mode: Mode, rate: u32, burst: u32) -> Self {
-        let quota = Quota::new(SECOND / rate, NonZeroU32::new(burst).unwrap());
-        let terms = Terms {
-            quotas: [quota; Class::ALL.len()],
-            upstream: None,
-            max_wait: Duration::from_secs(15),
-            max_waiting: 1000,
-            max_waiting_per_lane: 1000,
-            max_lanes: 100,
-            max_stop: Duration::from_secs(300),
-            is_adaptive: true,
-        };
         let metrics = testing::metrics();
-        Self { limiter: Limiter::start(mode, terms, Clock::start(), metrics.throttle.clone()), metrics }
+        Self { limiter: Limiter::start(mode, terms(rate, burst), Clock::start(), metrics.throttle.clone()), metrics }
     }
 
     fn ask(&self, rank: Rank) -> Asked {
@@ -221,4 +225,38 @@ fn nobody_is_refused_while_cells_are_free() {
         }
         assert_eq!(fixture.decided("admitted"), 100.0);
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_is_told_at_once_when_other_terms_let_it_go_or_refuse_it() {
+    let mut fixture = Fixture::new(Mode::Enforce, 1, 1);
+    let start = Instant::now();
+    let first: Vec<_> = (0..4).map(|_| fixture.comes()).collect();
+    tokio::task::yield_now().await;
+    fixture.limiter = fixture.limiter.renewed(Mode::Enforce, terms(10, 1));
+    let mut times = Vec::new();
+    for task in first {
+        times.push(went_after(start, task).await);
+    }
+    assert_eq!(times, [0, 100, 200, 300]);
+
+    let mut second: Vec<_> = (0..20).map(|_| fixture.comes()).collect();
+    tokio::task::yield_now().await;
+    fixture.limiter = fixture.limiter.renewed(Mode::Enforce, terms(1, 1));
+    assert!(second.pop().unwrap().await.unwrap().is_err(), "twenty seconds are too long");
+}
+
+fn goes_at_once(fixture: &Fixture) -> bool {
+    matches!(fixture.ask(Rank::Foreground).at_once(), Either::Left(Ok(_)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limiter_in_another_mode_has_the_same_lanes() {
+    let mut fixture = Fixture::new(Mode::Off, 1, 1);
+    assert!((0..5).all(|_| goes_at_once(&fixture)));
+    fixture.limiter = fixture.limiter.renewed(Mode::Enforce, terms(1, 1));
+    assert!(goes_at_once(&fixture));
+    fixture.limiter = fixture.limiter.renewed(Mode::Observe, terms(1, 1));
+    assert!(goes_at_once(&fixture));
+    assert_eq!((fixture.decided("admitted"), fixture.decided("would_wait")), (1.0, 1.0));
 }

@@ -50,13 +50,14 @@ impl<W> Pacer<W> {
         self.upstream.next(quota).max(now).saturating_add(quota.period().saturating_mul(ahead))
     }
 
-    /// Judges all who wait in a lane anew, since the upstream has stopped it.
-    pub(super) fn judge_anew(&mut self, id: LaneId, now: Duration, released: &mut Released<W>) {
+    /// Judges all who wait in a lane anew, since the upstream has stopped it or the terms have changed. Those who would wait
+    /// too long are refused for that reason.
+    pub(super) fn judge_anew(&mut self, id: LaneId, now: Duration, why: Rejection, released: &mut Released<W>) {
         let of_class = self.of_class(id);
         let lane = self.table.lane_mut(id);
         let refused = lane.judge_anew(&of_class, now);
         self.waiting[lane.class as usize] -= refused.len();
-        self.turn_away(id, refused, now, Rejection::Stopped, released);
+        self.turn_away(id, refused, now, why, released);
     }
 
     /// Refuses those of a lane who have waited for as long as they may.

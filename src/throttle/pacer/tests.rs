@@ -13,6 +13,7 @@ mod order;
 mod promises;
 mod shared;
 mod stops;
+mod terms;
 
 const SECOND: Duration = Duration::from_secs(1);
 
