@@ -4,6 +4,8 @@
 //! below `rescue` and not at all above it; the core takes a [`RoutedRequest`]. A layer of one does not compile in the
 //! other.
 
+mod renewal;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -22,6 +24,8 @@ use crate::shed::ShedLayer;
 use crate::throttle::{FeedbackLayer, ThrottleLayer};
 use crate::upstream::retry::RetryReads;
 use crate::wire::{Request, Response};
+
+pub use renewal::{Current, Following};
 
 /// The core with its type erased: the one seam at which futures are boxed, and only those of requests that go forward.
 /// Clones share it.

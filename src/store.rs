@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use moka::Expiry;
 use moka::notification::RemovalCause;
 use moka::ops::compute::{CompResult, Op};
 
@@ -43,6 +44,7 @@ pub enum Found {
 #[derive(Debug)]
 pub struct Store {
     entries: moka::sync::Cache<CacheKey, Arc<Entry>, Digested>,
+    longest_life: LongestLife,
     fence: Arc<Fence>,
     fetches: AtomicU64,
     pools: Pools,
@@ -52,8 +54,8 @@ impl Store {
     /// Creates an empty store.
     ///
     /// `capacity` bounds what all entries weigh together, in bytes of body, fields and bookkeeping. The memory of an
-    /// entry is reclaimed at the latest after twice the `longest_life`: until then a request is told that what it wants
-    /// has expired, not that it never was there.
+    /// entry is reclaimed at the latest after twice the `longest_life` at the time it was stored: until then a request is
+    /// told that what it wants has expired, not that it never was there.
     #[must_use]
     pub fn new(capacity: u64, longest_life: Duration, metrics: &StoreMetrics) -> Self {
         let fence = Arc::new(Fence::new());
@@ -63,13 +65,19 @@ impl Store {
             registered.remove(&key, entry.operators());
             evictions.count(cause);
         };
+        let longest_life = LongestLife::new(longest_life);
         let entries = moka::sync::Cache::builder()
             .max_capacity(capacity)
             .weigher(|_: &CacheKey, entry: &Arc<Entry>| entry.weight())
-            .time_to_live(longest_life.max(Duration::from_secs(1)) * 2)
+            .expire_after(longest_life.clone())
             .eviction_listener(left)
             .build_with_hasher(Digested);
-        Self { entries, fence, fetches: AtomicU64::new(0), pools: Pools::default() }
+        Self { entries, longest_life, fence, fetches: AtomicU64::new(0), pools: Pools::default() }
+    }
+
+    /// From now on that is the longest that an entry is fresh.
+    pub fn set_longest_life(&self, life: Duration) {
+        self.longest_life.set(life);
     }
 
     /// Returns the fence.
@@ -159,6 +167,43 @@ impl Store {
             groups,
             operators,
         }
+    }
+}
+
+/// The longest that an entry is fresh, as it is set now. Clones share it.
+#[derive(Debug, Clone)]
+struct LongestLife(Arc<AtomicU64>);
+
+impl LongestLife {
+    fn new(life: Duration) -> Self {
+        let longest = Self(Arc::default());
+        longest.set(life);
+        longest
+    }
+
+    fn set(&self, life: Duration) {
+        self.0.store(u64::try_from(life.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Returns when the memory of an entry is reclaimed, counted from when it was stored.
+    fn reclaimed_after(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed)).max(Duration::from_secs(1)) * 2
+    }
+}
+
+impl Expiry<CacheKey, Arc<Entry>> for LongestLife {
+    fn expire_after_create(&self, _: &CacheKey, _: &Arc<Entry>, _: std::time::Instant) -> Option<Duration> {
+        Some(self.reclaimed_after())
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &CacheKey,
+        _: &Arc<Entry>,
+        _: std::time::Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(self.reclaimed_after())
     }
 }
 

@@ -100,7 +100,9 @@ impl CacheLayer {
             Found::Absent => return Err((Forward::UriMiss, None)),
         };
         let age = entry.age(now);
-        let Some(left) = entry.lifetime.checked_sub(age).filter(|left| !left.is_zero()) else {
+        // The setting may have been lowered since.
+        let lifetime = entry.lifetime.min(self.lifetimes.of(eligible.key.list));
+        let Some(left) = lifetime.checked_sub(age).filter(|left| !left.is_zero()) else {
             return Err((Forward::Stale, Some(Detail::Expired)));
         };
         if wishes.max_age.is_some_and(|most| age > most) {
