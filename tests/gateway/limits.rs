@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::net::TcpStream;
 
 use crate::support::connection::Connection;
