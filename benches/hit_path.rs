@@ -15,7 +15,7 @@ use bytes::Bytes;
 use chathub_gateway::chathub::RoutedRequest;
 use chathub_gateway::chathub::credential::DigestKey;
 use chathub_gateway::clock::Clock;
-use chathub_gateway::config::Mode;
+use chathub_gateway::config::{AccessFormat, Mode};
 use chathub_gateway::edge::{AccessLogLayer, AdmissionLayer, RescueLayer};
 use chathub_gateway::error::Error;
 use chathub_gateway::stack::{self, EdgeParts, Stack};
@@ -57,7 +57,7 @@ fn stack() -> impl Stack {
     // It writes for as long as the process lives.
     std::mem::forget(writer);
     let edge = EdgeParts {
-        access_log: AccessLogLayer::new(Some(log), metrics.requests.clone(), clock),
+        access_log: AccessLogLayer::new(Some(log.lines(AccessFormat::Json, 100)), metrics.requests.clone(), clock),
         rescue: RescueLayer,
         admission: AdmissionLayer::new(1 << 20),
         digests: digests.clone(),

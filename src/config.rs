@@ -47,7 +47,7 @@ pub use load::load;
 pub use print::reference;
 pub use problem::{Place, Problem, Problems};
 pub use rate::{Per, Rate};
-pub use word::{Format, Level, Mode};
+pub use word::{AccessFormat, Format, Level, Mode};
 
 /// The default settings as a commented file, to start one's own from. It has the same effect as no file at all.
 pub const DEFAULT_FILE: &str = include_str!("config/default.toml");
@@ -293,6 +293,11 @@ pub struct Log {
     pub format: Format,
     /// Whether each request is logged as one line. Default true.
     pub access: bool,
+    /// How a line of the access log is written. Default `json`, whose members other tools find by name.
+    pub access_format: AccessFormat,
+    /// Hits whose line is written, in percent, 0 to 100; zero writes none. All other requests have theirs, and what is left
+    /// out is counted. Default 100.
+    pub access_hit_percent: u8,
     /// Bytes of access log that may wait to be written, 4 KiB to 1 GiB; lines beyond are dropped and counted. Default
     /// 1 MiB, some three thousand lines: enough for a pipe that stalls for a moment.
     pub access_buffer: usize,

@@ -118,11 +118,11 @@ pub struct Gateway {
     tls: Option<Acceptor>,
     trust: ClientConfig,
     credentials: Arc<Credentials>,
-    access_log: Option<(AccessLog, Writer)>,
+    access_log: (AccessLog, Writer),
 }
 
 impl Gateway {
-    /// Starts the workers and binds both listeners. The access log goes to `log` if the settings want one.
+    /// Starts the workers and binds both listeners. What the access log holds goes to `log`.
     ///
     /// To be called within a tokio runtime, which is the first worker.
     ///
@@ -142,15 +142,12 @@ impl Gateway {
         let metrics = Metrics::new(prometheus::Registry::new());
         metrics.connections.workers.set(i64::try_from(workers.count()).unwrap_or(i64::MAX));
         metrics.store.capacity.set(i64::try_from(config.cache.capacity).unwrap_or(i64::MAX));
-        let access_log = match config.log.access {
-            true => Some(AccessLog::start(log, config.log.access_buffer, metrics.access_log.clone())),
-            false => None,
-        };
+        let access_log = AccessLog::start(log, config.log.access_buffer, metrics.access_log.clone());
         let digests = DigestKey::random().map_err(StartError::Random)?;
         let tls = tls_files(&config.server).map(|files| Acceptor::start(files, metrics.tls.clone())).transpose()?;
         let secret = config.admin.token_file.as_deref().map(read_secret).transpose()?;
         Ok(Self {
-            access_log: access_log.transpose().map_err(StartError::AccessLog)?,
+            access_log: access_log.map_err(StartError::AccessLog)?,
             access: Access::new(digests.clone(), secret.as_ref()),
             digests,
             tls,
@@ -240,9 +237,10 @@ impl Gateway {
     /// Returns the stack of each worker. They share all but their connections to the upstream.
     fn stacks(&self, upstreams: Vec<Upstream>, store: &Arc<Store>, writes: &Tally) -> Vec<impl Stack + use<>> {
         let core = self.core(store, writes);
-        let log = self.access_log.as_ref().map(|(log, _)| log.clone());
+        let log = &self.config.log;
+        let lines = log.access.then(|| self.access_log.0.lines(log.access_format, log.access_hit_percent));
         let edge = EdgeParts {
-            access_log: AccessLogLayer::new(log, self.metrics.requests.clone(), self.clock),
+            access_log: AccessLogLayer::new(lines, self.metrics.requests.clone(), self.clock),
             rescue: RescueLayer,
             admission: AdmissionLayer::new(self.config.server.max_body as u64),
             digests: self.digests.clone(),

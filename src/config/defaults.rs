@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Admin, Cache, Format, Level, Log, Mode, Per, Quota, Rate, Server, Throttle, Upstream, UpstreamQuota};
+use super::{
+    AccessFormat, Admin, Cache, Format, Level, Log, Mode, Per, Quota, Rate, Server, Throttle, Upstream, UpstreamQuota,
+};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -101,7 +103,14 @@ impl Default for Throttle {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: Level::Info, format: Format::Json, access: true, access_buffer: MIB }
+        Self {
+            level: Level::Info,
+            format: Format::Json,
+            access: true,
+            access_format: AccessFormat::Json,
+            access_hit_percent: 100,
+            access_buffer: MIB,
+        }
     }
 }
 

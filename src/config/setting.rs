@@ -222,5 +222,7 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     log.level: Kind::Word(super::Level::WORDS), "The least severe events that are logged";
     log.format: Kind::Word(super::Format::WORDS), "How an event is written";
     log.access: Kind::Switch, "Whether each request is logged";
+    log.access_format: Kind::Word(super::AccessFormat::WORDS), "How a request is logged";
+    log.access_hit_percent: Kind::Number(0..=100), "Answers from memory that are logged, in percent, evenly; 0: none";
     log.access_buffer: Kind::Size(4 * KIB..=GIB), "Size of what waits to be written to the access log; lines beyond are dropped";
 };

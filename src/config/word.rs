@@ -79,3 +79,15 @@ words! {
         Text = "text",
     }
 }
+
+words! {
+    /// How a line of the access log is written.
+    AccessFormat {
+        /// One JSON object a line.
+        Json = "json",
+        /// Names and values, `status=200 cache=hit`, the same as in JSON.
+        Logfmt = "logfmt",
+        /// Apache's combined log format, for tools that read nothing else. It has no place for what the gateway did.
+        Combined = "combined",
+    }
+}

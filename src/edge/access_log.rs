@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tower::{Layer, Service};
 
 use crate::clock::Clock;
-use crate::telemetry::access::{AccessLog, Line, Told};
+use crate::telemetry::access::{Line, Lines, Told};
 use crate::telemetry::metrics::RequestMetrics;
 use crate::wire::cache_status::{CacheStatus, Detail};
 use crate::wire::{Account, Body, BodyError, Request, Response};
@@ -30,7 +30,7 @@ pub struct AccessLogLayer(Arc<Settings>);
 
 #[derive(Debug)]
 struct Settings {
-    log: Option<AccessLog>,
+    log: Option<Lines>,
     metrics: RequestMetrics,
     clock: Clock,
 }
@@ -38,7 +38,7 @@ struct Settings {
 impl AccessLogLayer {
     /// Creates the layer. Without a log it only counts.
     #[must_use]
-    pub fn new(log: Option<AccessLog>, metrics: RequestMetrics, clock: Clock) -> Self {
+    pub fn new(log: Option<Lines>, metrics: RequestMetrics, clock: Clock) -> Self {
         Self(Arc::new(Settings { log, metrics, clock }))
     }
 }

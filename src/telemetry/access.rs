@@ -1,8 +1,11 @@
-//! The access log: one JSON line a request, on standard output (DESIGN 7).
+//! The access log: one line a request, on standard output (DESIGN 7).
 //!
 //! A line holds digests, enums and numbers. Of what a client sent, only method, path and request id are repeated; never
 //! the query, which can hold a token, nor any other field. Lines are gathered in one buffer and written by a thread of
 //! their own, so no request waits for a pipe; what does not fit is dropped and counted.
+//!
+//! The log and its thread are there whether anything is logged or not: who logs holds [`Lines`], which know the format and
+//! what is left out, and can be had anew at any time.
 //!
 //! What a newcomer would get wrong: to wake a thread is a system call, and costs as much as to answer from memory. So the
 //! thread is woken for the first line only, and lets others come for a while before it writes them all.
@@ -10,18 +13,21 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::telemetry::metrics::AccessLogMetrics;
+use crate::config::AccessFormat;
+use crate::telemetry::metrics::{AccessLogMetrics, CacheLabel};
 
 mod line;
+mod render;
 mod timestamp;
 
 pub use line::{Line, Told};
 
-use line::Renderer;
+use render::Renderer;
 
 /// How long the first line waits for others to be written with it.
 const GATHER: Duration = Duration::from_millis(50);
@@ -78,10 +84,53 @@ impl AccessLog {
         Ok((log.clone(), Writer { log, ended }))
     }
 
-    /// Writes the line of a request that has ended.
+    /// Returns what writes lines of a format: of hits so many percent, at most 100, of all else every one.
+    #[must_use]
+    pub fn lines(&self, format: AccessFormat, hit_percent: u8) -> Lines {
+        Lines { log: self.clone(), format, hits: Share::new(hit_percent) }
+    }
+}
+
+/// Writes lines to a log.
+#[derive(Debug)]
+pub struct Lines {
+    log: AccessLog,
+    format: AccessFormat,
+    hits: Share,
+}
+
+impl Lines {
+    /// Writes the line of a request that has ended, unless it is a hit that is to be left out.
     pub fn write(&self, line: &Line, told: &Told<'_>) {
         thread_local!(static RENDERER: RefCell<Renderer> = RefCell::default());
-        RENDERER.with_borrow_mut(|renderer| self.shared.add(renderer.render(line, told)));
+        let shared = &self.log.shared;
+        if CacheLabel::from(&told.account.cache) == CacheLabel::Hit && !self.hits.takes_the_next() {
+            shared.metrics.skipped.inc();
+            return;
+        }
+        RENDERER.with_borrow_mut(|renderer| shared.add(renderer.render(self.format, line, told)));
+    }
+}
+
+/// A share of what comes: so many of each hundred, as far from each other as can be.
+#[derive(Debug)]
+struct Share {
+    percent: u8,
+    seen: AtomicU64,
+}
+
+impl Share {
+    fn new(percent: u8) -> Self {
+        Self { percent, seen: AtomicU64::new(0) }
+    }
+
+    fn takes_the_next(&self) -> bool {
+        // Who takes all need not count, and mostly all are taken.
+        if self.percent >= 100 {
+            return true;
+        }
+        let percent = u64::from(self.percent);
+        self.seen.fetch_add(1, Relaxed) % 100 * percent % 100 < percent
     }
 }
 

@@ -16,6 +16,7 @@ mod invalidation;
 mod isolation;
 mod lifecycle;
 mod limits;
+mod logging;
 mod operations;
 mod purging;
 mod quotas;

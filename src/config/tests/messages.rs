@@ -214,7 +214,10 @@ fn an_unknown_name_is_told_its_nearest_neighbour() {
         ),
         ("[chache]\ncapacity = \"5s\"", "1:2: chache: is unknown; did you mean `cache`?"),
         ("\"cache.capacity\" = \"1MiB\"", "1:1: \"cache.capacity\": is unknown; did you mean `cache.capacity`?"),
-        ("[log]\ncolour = true", "2:1: log.colour: is unknown; `log` has level, format, access, access_buffer"),
+        (
+            "[log]\ncolour = true",
+            "2:1: log.colour: is unknown; `log` has level, format, access, access_format, access_hit_percent, access_buffer",
+        ),
         ("redis = true", "1:1: redis: is unknown; the sections are server, admin, upstream, cache, throttle, log"),
     ]);
 }

@@ -119,7 +119,7 @@ fn a_misspelt_variable_is_told_its_nearest_neighbour() {
     );
     assert!(
         message(load_environment(&[("CHATHUB_GATEWAY__LOG", "info")]))
-            .ends_with("`log` has level, format, access, access_buffer")
+            .ends_with("`log` has level, format, access, access_format, access_hit_percent, access_buffer")
     );
 }
 

@@ -65,7 +65,10 @@ fn another(setting: &Setting) -> String {
         Kind::Address => "[::1]:81".to_owned(),
         Kind::Duration(_) if setting.path == "server.drain_deadline" => "301s".to_owned(),
         Kind::Duration(bounds) => setting.kind.plain(&Value::Duration(*bounds.end())),
-        Kind::Number(bounds) | Kind::Size(bounds) => setting.kind.plain(&Value::Number(*bounds.end())),
+        Kind::Number(bounds) | Kind::Size(bounds) => {
+            let is_default = setting.default() == Value::Number(*bounds.end());
+            setting.kind.plain(&Value::Number(*if is_default { bounds.start() } else { bounds.end() }))
+        }
         Kind::Path => "/run/token".to_owned(),
         Kind::Rate => "3000/m".to_owned(),
         Kind::Switch => (setting.default() != Value::Switch(true)).to_string(),

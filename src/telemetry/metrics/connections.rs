@@ -130,6 +130,8 @@ impl TlsMetrics {
 pub struct AccessLogMetrics {
     /// Lines that were not written because the log could not keep up.
     pub dropped: IntCounter,
+    /// Lines of hits that were left out, as `log.access_hit_percent` asks.
+    pub skipped: IntCounter,
 }
 
 impl AccessLogMetrics {
@@ -137,6 +139,8 @@ impl AccessLogMetrics {
         Self {
             dropped: all
                 .counter("access_log_dropped_total", "Access log lines dropped because writing could not keep up."),
+            skipped: all
+                .counter("access_log_skipped_total", "Access log lines of hits left out (log.access_hit_percent)."),
         }
     }
 }
