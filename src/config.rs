@@ -17,6 +17,7 @@
 
 mod address;
 mod arguments;
+mod change;
 mod credentials;
 mod defaults;
 mod field;
@@ -42,6 +43,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use arguments::{Arguments, Command, Probed};
+pub use change::Changed;
 pub use credentials::{Credentials, SingleCredential};
 pub use load::load;
 pub use print::reference;

@@ -1,50 +1,43 @@
 //! A gateway: built from its settings, bound to its addresses, run until drained.
 
 mod serving;
+mod works;
 
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use futures_util::future::select;
-use rustls::ClientConfig;
+use futures_util::future::{FutureExt, ready, select};
+use futures_util::{Stream, StreamExt};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::admin::{self, Access, Admin};
-use crate::cache::{CacheLayer, FillLayer, Lifetimes, Refresh};
-use crate::capacity::Capacity;
 use crate::chathub::credential::DigestKey;
 use crate::clock::Clock;
-use crate::collapse::{CollapseLayer, Flights};
-use crate::config::{Config, Credentials, Problems};
-use crate::edge::{AccessLogLayer, AdmissionLayer, RescueLayer};
-use crate::invalidation::{InspectionLayer, InvalidationLayer};
+use crate::config::{self, Changed, Config};
+use crate::error::chain;
 use crate::lifecycle::{Lifecycle, UnderWay};
 use crate::pem::TlsError;
 use crate::phase::Phase;
+use crate::reload::{Loaded, Unfit};
 use crate::secret::Secret;
 use crate::server::listener::{self, Places};
 use crate::server::tls::Acceptor;
 use crate::server::workers::{self, Workers};
-use crate::shed::ShedLayer;
-use crate::stack::{self, CoreParts, EdgeParts, Stack};
-use crate::store::Store;
-use crate::tally::Tally;
+use crate::stack::Current;
+use crate::telemetry;
 use crate::telemetry::access::{AccessLog, Writer};
-use crate::telemetry::metrics::Metrics;
-use crate::throttle::pacer::Terms;
-use crate::throttle::{FeedbackLayer, Limiter, Quota, ThrottleLayer};
-use crate::upstream::pool::Room;
-use crate::upstream::retry::RetryReads;
+use crate::telemetry::metrics::{Metrics, SettingsMetrics};
 use crate::upstream::streams::Streaming;
-use crate::upstream::{self, Client, Upstream};
 use serving::{Serving, connection_settings, tls_files};
+use works::{Parts, Works};
 
 /// How long connections may take to be dropped.
 const LAST_BREATH: Duration = Duration::from_secs(1);
@@ -78,9 +71,6 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
-    /// The file with quotas for single credentials is wrong, as settings can be.
-    #[error("read the quotas of single credentials (throttle.credentials_file)")]
-    Credentials(#[source] Problems),
     /// A certificate, a key or authorities cannot be used.
     #[error("use TLS")]
     Tls(#[from] TlsError),
@@ -106,7 +96,7 @@ pub enum Ended {
 /// A gateway that is bound and has not begun to serve.
 #[derive(Debug)]
 pub struct Gateway {
-    config: Config,
+    loaded: Loaded,
     workers: Workers,
     /// One for each worker.
     listeners: Vec<TcpListener>,
@@ -116,8 +106,6 @@ pub struct Gateway {
     digests: DigestKey,
     access: Access,
     tls: Option<Acceptor>,
-    trust: ClientConfig,
-    credentials: Arc<Credentials>,
     access_log: (AccessLog, Writer),
 }
 
@@ -129,8 +117,8 @@ impl Gateway {
     /// # Errors
     ///
     /// [`StartError`], and nothing stays bound.
-    pub fn bind(config: Config, log: impl io::Write + Send + 'static) -> Result<Self, StartError> {
-        let credentials = Credentials::of_settings(&config).map_err(StartError::Credentials)?;
+    pub fn bind(loaded: Loaded, log: impl io::Write + Send + 'static) -> Result<Self, StartError> {
+        let config = &loaded.config;
         let workers = config.server.workers.unwrap_or_else(workers::default_count);
         let workers = Workers::start(workers).map_err(StartError::Workers)?;
         let runtimes: Vec<_> = workers.handles().collect();
@@ -151,9 +139,7 @@ impl Gateway {
             access: Access::new(digests.clone(), secret.as_ref()),
             digests,
             tls,
-            trust: upstream::connector::trust(&config.upstream)?,
-            credentials: Arc::new(credentials),
-            config,
+            loaded,
             workers,
             listeners,
             admin_listener: admin_listeners.remove(0),
@@ -181,152 +167,122 @@ impl Gateway {
     }
 
     /// Serves until `stop` resolves, then drains: readiness falls; after `server.drain_delay` nobody is accepted any
-    /// more; connections and writes in flight end; what is left at `server.drain_deadline` is cut.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> Ended {
+    /// more; connections and writes in flight end; what is left at `server.drain_deadline` is cut. Settings that are read
+    /// `again` meanwhile take the place of those before.
+    pub async fn run(
+        self,
+        stop: impl Future<Output = ()>,
+        again: impl Stream<Item = Result<Loaded, Unfit>> + Unpin,
+    ) -> Ended {
         let under_way = UnderWay::default();
         let lifecycle = Lifecycle::new(under_way.clone());
-        let store = Arc::new(self.store());
-        let streaming = Streaming { phases: lifecycle.watch(), metrics: self.metrics.streams.clone() };
-        let upstreams: Vec<_> = self.upstreams(&streaming).collect();
-        if self.config.upstream.warm {
-            for (worker, upstream) in self.workers.handles().zip(&upstreams) {
-                drop(worker.spawn(upstream.clone().warm()));
+        let mut works = Works::new(
+            Parts {
+                workers: self.workers.count(),
+                metrics: self.metrics.clone(),
+                clock: self.clock,
+                digests: self.digests,
+                access_log: self.access_log.0,
+                streaming: Streaming { phases: lifecycle.watch(), metrics: self.metrics.streams.clone() },
+                writes: under_way.writes.clone(),
+            },
+            self.loaded,
+        );
+        if works.config().upstream.warm {
+            for (worker, upstream) in self.workers.handles().zip(works.upstreams()) {
+                drop(worker.spawn(upstream.warm()));
             }
         }
-        let stacks = self.stacks(upstreams, &store, &under_way.writes);
-        let server = &self.config.server;
         let serving = Serving {
-            settings: Arc::new(connection_settings(server, self.metrics.connections.clone())),
-            tls: self.tls.clone(),
-            places: Places::new(server.max_connections, server.max_connections_per_peer),
-            shared_by: server.share_port.then(|| u32::try_from(self.listeners.len()).unwrap_or(u32::MAX)),
+            settings: Arc::new(RwLock::new(connection_settings(&works.config().server, &self.metrics).into())),
+            tls: self.tls,
+            places: places(&works.config().server),
+            shared_by: works
+                .config()
+                .server
+                .share_port
+                .then(|| u32::try_from(self.listeners.len()).unwrap_or(u32::MAX)),
             lifecycle: lifecycle.clone(),
             connections: under_way.connections.clone(),
         };
-        let admin = Admin { metrics: self.metrics, store, lifecycle: lifecycle.clone(), access: self.access };
+        let (metrics, store) = (self.metrics, Arc::clone(works.store()));
+        let admin = Admin { metrics: metrics.clone(), store, lifecycle: lifecycle.clone(), access: self.access };
         let admin = tokio::spawn(admin::serve(self.admin_listener, Arc::new(admin)));
+        let stacks: Vec<_> = works.stacks().into_iter().map(Current::new).collect();
         let mut accepting = JoinSet::new();
-        for ((worker, listener), stack) in self.workers.handles().zip(self.listeners).zip(stacks) {
-            accepting.spawn_on(serving.clone().run(listener, stack), worker);
+        for ((worker, listener), stack) in self.workers.handles().zip(self.listeners).zip(&stacks) {
+            accepting.spawn_on(serving.clone().run(listener, stack.clone()), worker);
         }
 
-        select(pin!(stop), pin!(lifecycle.was_asked_to_quit())).await;
-        tracing::info!(delay = ?server.drain_delay, "stopping: no longer ready");
-        let asked = Instant::now();
-        // Whoever has left before has been noticed for so long already.
-        sleep_until(lifecycle.leave() + server.drain_delay).await;
-        tracing::info!(deadline = ?server.drain_deadline, "draining: no longer accepting");
-        lifecycle.enter(Phase::Draining);
-        while accepting.join_next().await.is_some() {}
-        let ended = match timeout_at(asked + server.drain_deadline, under_way.ended()).await {
-            Ok(()) => Ended::Drained,
-            Err(_) => Ended::Cut { connections: under_way.connections.count(), writes: under_way.writes.count() },
-        };
-        lifecycle.enter(Phase::Closed);
-        // They are being dropped; nothing that one of them still waits for may keep the process.
-        let _ = timeout(LAST_BREATH, under_way.connections.ended()).await;
+        let renewing = again.for_each(|loaded| {
+            if let Some(loaded) = told(loaded, &metrics.settings) {
+                renew(loaded, &mut works, &serving, &metrics);
+                stacks.iter().zip(works.stacks()).for_each(|(current, stack)| current.replace(stack));
+            }
+            ready(())
+        });
+        let (stop, quit) = (pin!(stop), pin!(lifecycle.was_asked_to_quit()));
+        // That there will be no others is no reason to stop.
+        select(select(stop, quit), pin!(renewing.then(|()| pending::<()>()))).await;
+        let ended = drain(&works.config().server, &lifecycle, &under_way, accepting).await;
         admin.abort();
         ended
     }
+}
 
-    fn store(&self) -> Store {
-        let cache = &self.config.cache;
-        Store::new(cache.capacity, cache.operators_ttl.max(cache.organizations_ttl), &self.metrics.store)
-    }
-
-    /// Returns the stack of each worker. They share all but their connections to the upstream.
-    fn stacks(&self, upstreams: Vec<Upstream>, store: &Arc<Store>, writes: &Tally) -> Vec<impl Stack + use<>> {
-        let core = self.core(store, writes);
-        let log = &self.config.log;
-        let lines = log.access.then(|| self.access_log.0.lines(log.access_format, log.access_hit_percent));
-        let edge = EdgeParts {
-            access_log: AccessLogLayer::new(lines, self.metrics.requests.clone(), self.clock),
-            rescue: RescueLayer,
-            admission: AdmissionLayer::new(self.config.server.max_body as u64),
-            digests: self.digests.clone(),
-        };
-        let stack = |upstream| stack::edge(edge.clone(), stack::core(core.clone(), upstream));
-        upstreams.into_iter().map(stack).collect()
-    }
-
-    fn core(&self, store: &Arc<Store>, writes: &Tally) -> CoreParts {
-        let cache = &self.config.cache;
-        let lifetimes = Lifetimes { operators: cache.operators_ttl, organizations: cache.organizations_ttl };
-        CoreParts {
-            cache: CacheLayer {
-                store: Arc::clone(store),
-                lifetimes,
-                refresh: Refresh { ahead: cache.refresh_ahead, metrics: self.metrics.refresh.clone() },
-                clock: self.clock,
-            },
-            collapse: CollapseLayer {
-                flights: Arc::new(Flights::default()),
-                store: Arc::clone(store),
-                timeout: cache.collapse_timeout,
-                clock: self.clock,
-                metrics: self.metrics.collapse.clone(),
-            },
-            fill: FillLayer {
-                store: Arc::clone(store),
-                lifetimes,
-                max_body: cache.max_body,
-                total_timeout: self.config.upstream.total_timeout,
-                clock: self.clock,
-            },
-            retry: RetryReads::new(self.config.upstream.retry_percent, self.metrics.upstream.clone()),
-            inspection: InspectionLayer { max_inspect: cache.max_inspect },
-            shed: ShedLayer { capacity: Capacity::new(self.config.server.max_in_flight) },
-            throttle: self.throttle(),
-            invalidation: InvalidationLayer {
-                store: Arc::clone(store),
-                quarantine: cache.quarantine,
-                metrics: self.metrics.invalidation.clone(),
-                writes: writes.clone(),
-            },
-            feedback: FeedbackLayer { clock: self.clock },
-        }
-    }
-
-    fn throttle(&self) -> ThrottleLayer {
-        let throttle = &self.config.throttle;
-        let terms = Terms {
-            quotas: [&throttle.operator, &throttle.login, &throttle.other].map(Quota::from),
-            upstream: throttle.upstream.quota().as_ref().map(Quota::from),
-            max_wait: throttle.max_wait,
-            max_waiting: throttle.max_waiting,
-            max_waiting_per_lane: throttle.max_waiting_per_credential,
-            max_lanes: throttle.max_credentials,
-            max_stop: throttle.max_stop,
-            is_adaptive: throttle.adaptive,
-        };
-        ThrottleLayer {
-            limiter: Limiter::start(throttle.mode, terms, self.clock, self.metrics.throttle.clone()),
-            credentials: Arc::clone(&self.credentials),
-            digests: self.digests.clone(),
-        }
-    }
-
-    /// Returns the way to the upstream of each worker.
-    fn upstreams(&self, streaming: &Streaming) -> impl Iterator<Item = Upstream> {
-        let (settings, workers) = (&self.config.upstream, self.workers.count());
-        let room = Room::new(settings.pool_max_idle);
-        (0..workers).map(move |_| {
-            Upstream::new(upstream::Parts {
-                client: Client::new(&upstream::client::Settings {
-                    url: settings.url.clone(),
-                    connect_timeout: settings.connect_timeout,
-                    pool_idle_timeout: settings.pool_idle_timeout,
-                    room: room.clone(),
-                    trust: self.trust.clone(),
-                }),
-                head_timeout: settings.head_timeout,
-                idle_timeout: settings.idle_timeout,
-                clock: self.clock,
-                metrics: self.metrics.upstream.clone(),
-                streaming: streaming.clone(),
-            })
+/// Returns settings that were read again, and tells of those that are refused.
+fn told(loaded: Result<Loaded, Unfit>, metrics: &SettingsMetrics) -> Option<Loaded> {
+    loaded
+        .inspect_err(|unfit| {
+            tracing::error!(error = chain(unfit), "the settings are refused, those before go on");
+            metrics.refused();
         })
+        .ok()
+}
+
+/// Puts settings in force, but for the stacks.
+fn renew(loaded: Loaded, works: &mut Works, serving: &Serving, metrics: &Metrics) {
+    let Changed { at_once, at_next_start } = works.change_to(loaded);
+    let Config { server, log, .. } = works.config();
+    serving.places.set(server.max_connections, server.max_connections_per_peer);
+    *serving.settings.write().unwrap_or_else(PoisonError::into_inner) = connection_settings(server, metrics).into();
+    telemetry::logging::set_level(log.level);
+    metrics.settings.reloaded(at_next_start.len());
+    tracing::info!(changed = at_once.join(", "), "the settings were read again and are in force");
+    if !at_next_start.is_empty() {
+        tracing::warn!(
+            settings = at_next_start.join(", "),
+            "these settings are read at the start only: restart to change them"
+        );
     }
+}
+
+/// Leaves, and waits for what is under way.
+async fn drain(
+    server: &config::Server,
+    lifecycle: &Lifecycle,
+    under_way: &UnderWay,
+    mut accepting: JoinSet<()>,
+) -> Ended {
+    tracing::info!(delay = ?server.drain_delay, "stopping: no longer ready");
+    let asked = Instant::now();
+    // Whoever has left before has been noticed for so long already.
+    sleep_until(lifecycle.leave() + server.drain_delay).await;
+    tracing::info!(deadline = ?server.drain_deadline, "draining: no longer accepting");
+    lifecycle.enter(Phase::Draining);
+    while accepting.join_next().await.is_some() {}
+    let ended = match timeout_at(asked + server.drain_deadline, under_way.ended()).await {
+        Ok(()) => Ended::Drained,
+        Err(_) => Ended::Cut { connections: under_way.connections.count(), writes: under_way.writes.count() },
+    };
+    lifecycle.enter(Phase::Closed);
+    // They are being dropped; nothing that one of them still waits for may keep the process.
+    let _ = timeout(LAST_BREATH, under_way.connections.ended()).await;
+    ended
+}
+
+fn places(server: &config::Server) -> Places {
+    Places::new(server.max_connections, server.max_connections_per_peer)
 }
 
 fn read_secret(path: &Path) -> Result<Secret, StartError> {

@@ -14,7 +14,7 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | [`config`] | settings: defaults, file, environment, flags |
+//! | [`config`], [`reload`] | settings: defaults, file, environment, flags; and all of it again while it runs |
 //! | [`gateway`] | builds the parts, binds, runs until drained |
 //! | [`stack`] | the one file that knows the order of the layers |
 //! | [`server`] | connections: strict framing, limits, draining |
@@ -57,6 +57,7 @@ pub mod invalidation;
 pub mod lifecycle;
 pub mod pem;
 pub mod phase;
+pub mod reload;
 pub mod secret;
 pub mod server;
 pub mod shed;

@@ -6,9 +6,10 @@
 
 use std::process::ExitCode;
 
-use chathub_gateway::config::{Arguments, Command, Config, Credentials, Format, Problems, load};
+use chathub_gateway::config::{Arguments, Command, Config, Credentials, Format, Problems};
 use chathub_gateway::error::chain;
-use chathub_gateway::gateway::{Ended, StartError};
+use chathub_gateway::gateway::Ended;
+use chathub_gateway::reload::{Loaded, Source, Unfit};
 use chathub_gateway::{Gateway, control, telemetry};
 use clap::Parser;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,21 +24,25 @@ const WRONG_SETTINGS: u8 = 78;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let config = match load(&arguments, std::env::vars_os(), |path| std::fs::read_to_string(path)) {
+    let command = arguments.command;
+    let mut source = Source::new(arguments, std::env::vars_os());
+    let Some(command) = command else {
+        return run(source).unwrap_or_else(|error| failed(&*error));
+    };
+    let config = match source.config() {
         Ok(config) => config,
         Err(problems) => return wrong(&problems),
     };
-    match arguments.command {
-        Some(Command::Check) => match Credentials::of_settings(&config) {
+    match command {
+        Command::Check => match Credentials::of_settings(&config) {
             Ok(_) => println!("the settings are good"),
             Err(problems) => return wrong(&problems),
         },
-        Some(Command::Config) => print!("{}", config.to_toml()),
-        Some(command) => match ask(command, &config) {
+        Command::Config => print!("{}", config.to_toml()),
+        command => match ask(command, &config) {
             Ok(said) => println!("{said}"),
             Err(error) => return failed(&*error),
         },
-        None => return run(config).unwrap_or_else(|error| failed(&*error)),
     }
     ExitCode::SUCCESS
 }
@@ -48,21 +53,23 @@ fn ask(command: Command, config: &Config) -> Result<String, Box<dyn std::error::
     Ok(runtime.block_on(control::run(command, config))?)
 }
 
-fn run(config: Config) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let level = config.log.level.as_str().parse().expect("the levels have tracing's names");
-    telemetry::logging::start(level, config.log.format == Format::Json);
+fn run(mut source: Source) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let loaded = source.read()?;
+    let log = &loaded.config.log;
+    telemetry::logging::start(log.level, log.format == Format::Json);
     // The first of the workers; the gateway starts the others.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(serve(config));
+    let ended = runtime.block_on(serve(loaded, source));
     // Not waited for: a name that is being looked up cannot be stopped.
     runtime.shutdown_background();
     ended
 }
 
-async fn serve(config: Config) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let upstream = config.upstream.url.clone();
-    let gateway = Gateway::bind(config, std::io::stdout())?;
+async fn serve(loaded: Loaded, source: Source) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let upstream = loaded.config.upstream.url.clone();
+    let gateway = Gateway::bind(loaded, std::io::stdout())?;
     let mut signals = Signals::new()?;
+    let again = source.again(signal(SignalKind::hangup())?);
     if upstream.scheme_str() == Some("http") {
         tracing::warn!(%upstream, "credentials go to the upstream in the clear: upstream.url with http is for tests only");
     }
@@ -76,7 +83,7 @@ async fn serve(config: Config) -> Result<ExitCode, Box<dyn std::error::Error>> {
         signals.next().await;
     };
     tokio::select! {
-        ended = gateway.run(async { drop(asked.await) }) => Ok(tell(ended)),
+        ended = gateway.run(async { drop(asked.await) }, again) => Ok(tell(ended)),
         () = insisted => {
             tracing::warn!("stopped at once: asked twice");
             Ok(FAILED.into())
@@ -131,7 +138,7 @@ fn wrong(problems: &Problems) -> ExitCode {
 
 /// Says on standard error, for people, what could not be done and why.
 fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
-    if let Some(StartError::Credentials(problems)) = error.downcast_ref() {
+    if let Some(Unfit::Problems(problems)) = error.downcast_ref() {
         return wrong(problems);
     }
     eprintln!("chathub-gateway: {}", chain(error));

@@ -8,7 +8,7 @@ mod program;
 use std::path::PathBuf;
 use std::process::Output;
 
-use patience::soon;
+use patience::{eventually, soon};
 use program::{Program, run};
 use tokio::net::TcpListener;
 
@@ -234,4 +234,32 @@ fn a_wrong_file_of_credentials_is_told_like_other_settings_and_a_good_one_is_acc
     assert_eq!(output.status.code(), WRONG);
     let expected = "/nowhere/credentials.toml: cannot be read, though throttle.credentials_file names it: No such file";
     assert!(stderr(&output).starts_with(expected), "{output:?}");
+}
+
+#[tokio::test]
+async fn a_program_reads_its_settings_again_when_told_to_and_when_their_file_has_changed() {
+    let path = file("reload", "cache.operators_ttl = \"60s\"\n");
+    let program = Program::before("http://127.0.0.1:9", &[("CHATHUB_GATEWAY_CONFIG", &path)]).await;
+
+    program.hang_up();
+    program.measures(r#"chathub_gateway_settings_reloads_total{outcome="done"} 1"#).await;
+    file("reload", "cache.operators_ttl = \"60\"\nlog.level = \"warn\"\n");
+    program.measures("chathub_gateway_settings_reload_failed 1").await;
+    file(
+        "reload",
+        "cache.operators_ttl = \"9s\"\nlog.level = \"warn\"\nserver.workers = 3\nserver.listen = \"127.0.0.1:1\"\n",
+    );
+    program.measures("chathub_gateway_settings_reload_failed 0").await;
+    let said = program.stop().await;
+
+    assert_eq!(said.code, Some(0));
+    let lines: Vec<_> = said.stderr.lines().collect();
+    let told = |level: &str, text: &str| {
+        let line = format!(r#""level":"{level}""#);
+        lines.iter().any(|found| found.contains(&line) && found.contains(text))
+    };
+    assert!(told("INFO", "SIGHUP"), "{said:?}");
+    assert!(told("ERROR", "reload.toml:1:23: cache.operators_ttl = \\\"60\\\": has no unit"), "{said:?}");
+    assert!(told("WARN", r#""settings":"server.workers""#), "a flag still wins over the file: {said:?}");
+    assert!(!told("INFO", "stopping"), "the level is warn by now: {said:?}");
 }

@@ -40,9 +40,10 @@ pub fn reference() -> impl Iterator<Item = (&'static str, String, String)> {
 impl Setting {
     /// Returns what it is and its bounds, in one line without a final stop.
     fn documentation(&self) -> String {
-        match self.kind.bounds() {
-            Some(bounds) => format!("{} ({bounds})", self.about),
-            None => self.about.to_owned(),
+        let notes = self.kind.bounds().into_iter().chain(self.is_fixed.then(|| "read at the start only".to_owned()));
+        match notes.collect::<Vec<_>>() {
+            none if none.is_empty() => self.about.to_owned(),
+            notes => format!("{} ({})", self.about, notes.join("; ")),
         }
     }
 }

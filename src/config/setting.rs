@@ -24,6 +24,8 @@ pub(super) struct Setting {
     pub(super) about: &'static str,
     /// A good value as plain text, for a setting whose default is to be absent.
     example: Option<&'static str>,
+    /// It is read at the start only: what changes later waits for the next one.
+    pub(super) is_fixed: bool,
     get: fn(&Config) -> Value,
     set: fn(&mut Config, Value),
 }
@@ -97,14 +99,16 @@ pub(super) static SECTIONS: &[(&str, &str)] = &[
     ("log", "What is told about the work"),
 ];
 
-/// Writes the rows. A row's path names the field, and `get` and `set` go there.
+/// Writes the rows. A row's path names the field, and `get` and `set` go there. Those that end with `[fixed]` are read at
+/// the start only.
 macro_rules! settings {
-    ($($section:ident $(. $name:ident)+: $kind:expr, $about:expr $(, example $example:literal)?;)+) => {
+    ($($section:ident $(. $name:ident)+: $kind:expr, $about:tt $(, example $example:literal)? $([$fixed:ident])?;)+) => {
         &[$(Setting {
             path: concat!(stringify!($section) $(, ".", stringify!($name))+),
             kind: $kind,
             about: $about,
             example: settings!(@ $($example)?),
+            is_fixed: settings!(? $($fixed)?),
             get: |config| config.$section $(. $name)+.to_value(),
             set: |config, value| {
                 config.$section $(. $name)+ = Field::from_value(value).expect("the kind is that of the field");
@@ -113,6 +117,8 @@ macro_rules! settings {
     };
     (@ $example:literal) => { Some($example) };
     (@) => { None };
+    (? fixed) => { true };
+    (?) => { false };
 }
 
 const KIB: u64 = 1 << 10;
@@ -132,10 +138,10 @@ const BURST_ABOUT: &str = "Requests at once after a rest";
 
 /// The table, in the order in which it is printed.
 pub(super) static SETTINGS: &[Setting] = settings! {
-    server.listen: Kind::Address, "Address on which clients are served; port 0 takes any free one";
-    server.workers: Kind::Number(1..=1024), "Threads that serve requests; absent: one for each core that the process may use", example "2";
+    server.listen: Kind::Address, "Address on which clients are served; port 0 takes any free one" [fixed];
+    server.workers: Kind::Number(1..=1024), "Threads that serve requests; absent: one for each core that the process may use", example "2" [fixed];
     server.share_port: Kind::Switch,
-        "Whether another gateway may listen on the same address at the same time, for restarts without a gap";
+        "Whether another gateway may listen on the same address at the same time, for restarts without a gap" [fixed];
     server.max_connections: Kind::Number(1..=1_000_000), "Connections open at once; more wait";
     server.max_connections_per_peer: Kind::Number(1..=1_000_000),
         "Connections open at once from one address, more are refused; absent: as many as there may be", example "1000";
@@ -161,17 +167,17 @@ pub(super) static SETTINGS: &[Setting] = settings! {
         "How long connections are still accepted after the signal to stop; 0s: none are";
     server.drain_deadline: TIMEOUT, "When, after the signal to stop, open connections are cut; longer than drain_delay";
     server.tls_certificate: Kind::Path,
-        "File with the certificate chain (PEM) shown to clients; absent: no TLS", example "/etc/chathub-gateway/tls/tls.crt";
-    server.tls_key: Kind::Path, "File with its private key (PEM)", example "/etc/chathub-gateway/tls/tls.key";
+        "File with the certificate chain (PEM) shown to clients; absent: no TLS", example "/etc/chathub-gateway/tls/tls.crt" [fixed];
+    server.tls_key: Kind::Path, "File with its private key (PEM)", example "/etc/chathub-gateway/tls/tls.key" [fixed];
     server.tls_client_ca: Kind::Path,
-        "File with the authorities (PEM) of certificates that clients must show; absent: they need none", example "/etc/chathub-gateway/tls/ca.crt";
+        "File with the authorities (PEM) of certificates that clients must show; absent: they need none", example "/etc/chathub-gateway/tls/ca.crt" [fixed];
 
     admin.listen: Kind::Address,
-        "Address on which operators are served, other than the clients'; port 0 takes any free one";
+        "Address on which operators are served, other than the clients'; port 0 takes any free one" [fixed];
     admin.token_file: Kind::Path,
-        "File with the secret of those who may purge, drain and quit; absent: loopback only", example "/run/secrets/admin-token";
+        "File with the secret of those who may purge, drain and quit; absent: loopback only", example "/run/secrets/admin-token" [fixed];
 
-    upstream.url: Kind::Url, "Scheme, host and perhaps port of ChatHub; http, for tests only, or https";
+    upstream.url: Kind::Url, "Scheme, host and perhaps port of ChatHub; http, for tests only, or https" [fixed];
     upstream.ca_file: Kind::Path,
         "File with the authorities (PEM) that may vouch for ChatHub; absent: those of the system", example "/etc/chathub-gateway/upstream-ca.crt";
     upstream.client_certificate: Kind::Path,
@@ -183,13 +189,13 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     upstream.total_timeout: TIMEOUT, "How long an answer that is not streamed may take in all";
     upstream.pool_idle_timeout: TIMEOUT, "How long an unused connection is kept";
     upstream.pool_max_idle: Kind::Number(0..=10_000), "Unused connections that are kept in all, beside one for each worker; 0: none";
-    upstream.warm: Kind::Switch, "Whether connections are made at the start, so that nobody waits for them";
+    upstream.warm: Kind::Switch, "Whether connections are made at the start, so that nobody waits for them" [fixed];
     upstream.retry_percent: Kind::Number(0..=100),
         "Reads that may be retried on a dead connection, in percent of requests; 0: none";
 
     cache.operators_ttl: LIFETIME, "How long a list of operators is fresh; 0s: not cached";
     cache.organizations_ttl: LIFETIME, "How long the list of organizations is fresh; 0s: not cached";
-    cache.capacity: Kind::Size(0..=TIB), "Size of all stored answers together; 0B: nothing is stored";
+    cache.capacity: Kind::Size(0..=TIB), "Size of all stored answers together; 0B: nothing is stored" [fixed];
     cache.max_body: Kind::Size(1..=GIB), "Size of a stored answer, at most the capacity; larger ones pass unstored";
     cache.max_inspect: Kind::Size(0..=GIB),
         "How much of a write's content is read for what it changes; beyond, every list of operators is dropped";
@@ -220,9 +226,9 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     throttle.upstream.burst: BURST, BURST_ABOUT;
 
     log.level: Kind::Word(super::Level::WORDS), "The least severe events that are logged";
-    log.format: Kind::Word(super::Format::WORDS), "How an event is written";
+    log.format: Kind::Word(super::Format::WORDS), "How an event is written" [fixed];
     log.access: Kind::Switch, "Whether each request is logged";
     log.access_format: Kind::Word(super::AccessFormat::WORDS), "How a request is logged";
     log.access_hit_percent: Kind::Number(0..=100), "Answers from memory that are logged, in percent, evenly; 0: none";
-    log.access_buffer: Kind::Size(4 * KIB..=GIB), "Size of what waits to be written to the access log; lines beyond are dropped";
+    log.access_buffer: Kind::Size(4 * KIB..=GIB), "Size of what waits to be written to the access log; lines beyond are dropped" [fixed];
 };

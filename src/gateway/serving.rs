@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
@@ -14,14 +14,15 @@ use crate::server::connection;
 use crate::server::framing::Limits;
 use crate::server::listener::{Listener, Place, Places};
 use crate::server::tls::{Acceptor, Files, Io};
-use crate::stack::Stack;
+use crate::stack::{Current, Stack};
 use crate::tally::Tally;
-use crate::telemetry::metrics::{CloseCause, ConnectionMetrics};
+use crate::telemetry::metrics::{CloseCause, Metrics};
 
 /// What every connection is served with.
 #[derive(Clone)]
 pub(super) struct Serving {
-    pub(super) settings: Arc<connection::Settings>,
+    /// As they are now; a connection keeps those with which it began.
+    pub(super) settings: Arc<RwLock<Arc<connection::Settings>>>,
     pub(super) tls: Option<Acceptor>,
     pub(super) places: Places,
     /// How many listeners share the port with those of other gateways, if others may be there.
@@ -32,15 +33,16 @@ pub(super) struct Serving {
 
 impl Serving {
     /// Accepts until the gateway drains, and serves each connection in a task that this does not wait for.
-    pub(super) async fn run(self, listener: TcpListener, stack: impl Stack) {
-        let mut listener = Listener::new(listener, self.places, self.settings.metrics.clone());
+    pub(super) async fn run(self, listener: TcpListener, stack: Current<impl Stack>) {
+        let metrics = self.settings().metrics.clone();
+        let mut listener = Listener::new(listener, self.places.clone(), metrics);
         if let Some(own) = self.shared_by {
             listener = listener.shared_by(own);
         }
         let serve = |stream, peer: SocketAddr, place: Place| {
             let (stack, settings, tls, phases) =
-                (stack.clone(), Arc::clone(&self.settings), self.tls.clone(), self.lifecycle.watch());
-            let open = (self.settings.metrics.opened(), self.connections.begin());
+                (stack.follow(), self.settings(), self.tls.clone(), self.lifecycle.watch());
+            let open = (settings.metrics.opened(), self.connections.begin());
             tokio::spawn(async move {
                 if let Some(io) = agree(stream, tls, &place, &settings, phases.clone()).await {
                     let (refusal, held) = (place.refusal, Box::new((open, place)));
@@ -49,6 +51,10 @@ impl Serving {
             });
         };
         listener.run(self.lifecycle.watch(), serve).await;
+    }
+
+    fn settings(&self) -> Arc<connection::Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -79,7 +85,7 @@ async fn agree(
     accepted.ok()
 }
 
-pub(super) fn connection_settings(server: &config::Server, metrics: ConnectionMetrics) -> connection::Settings {
+pub(super) fn connection_settings(server: &config::Server, metrics: &Metrics) -> connection::Settings {
     connection::Settings {
         limits: Limits {
             max_head: server.max_head,
@@ -95,7 +101,7 @@ pub(super) fn connection_settings(server: &config::Server, metrics: ConnectionMe
         max_streams: server.max_streams,
         max_resets: server.max_resets,
         max_control_frames: server.max_control_frames,
-        metrics,
+        metrics: metrics.connections.clone(),
     }
 }
 

@@ -7,6 +7,7 @@ mod connections;
 mod family;
 mod memory;
 mod requests;
+mod settings;
 mod throttle;
 mod upstream;
 
@@ -21,6 +22,7 @@ pub use memory::{
     RefreshOutcome, Scope, StoreMetrics,
 };
 pub use requests::{CacheLabel, InFlight, Lookup, RequestMetrics};
+pub use settings::SettingsMetrics;
 pub use throttle::{Decision, StopCause, ThrottleMetrics};
 pub use upstream::{StreamKind, StreamMetrics, UpstreamMetrics, UpstreamOutcome};
 
@@ -53,6 +55,8 @@ pub struct Metrics {
     pub tls: TlsMetrics,
     /// The access log itself.
     pub access_log: AccessLogMetrics,
+    /// The settings.
+    pub settings: SettingsMetrics,
 }
 
 impl Metrics {
@@ -78,6 +82,7 @@ impl Metrics {
             connections: ConnectionMetrics::new(&catalogue),
             tls: TlsMetrics::new(&catalogue),
             access_log: AccessLogMetrics::new(&catalogue),
+            settings: SettingsMetrics::new(&catalogue),
             catalogue,
         }
     }

@@ -38,7 +38,7 @@ pub struct Upstream(Arc<Parts>);
 #[derive(Debug)]
 pub struct Parts {
     /// The pool.
-    pub client: Client,
+    pub client: Arc<Client>,
     /// The longest wait for a response head, counted from when the request's content last moved. Hub traffic and event
     /// streams may take as long as they like.
     pub head_timeout: Duration,

@@ -21,6 +21,7 @@ mod operations;
 mod purging;
 mod quotas;
 mod refusals;
+mod reloading;
 mod secrets;
 mod shutdown;
 #[path = "../support/mod.rs"]

@@ -170,7 +170,7 @@ const PANICKING: &str = "PANICKING";
 #[test]
 fn a_panic_is_told_by_its_place_and_not_by_what_it_quotes() {
     if std::env::var_os(PANICKING).is_some() {
-        chathub_gateway::telemetry::logging::start(tracing::level_filters::LevelFilter::TRACE, true);
+        chathub_gateway::telemetry::logging::start(chathub_gateway::config::Level::Trace, true);
         let quoted = "canary-token";
         std::panic::catch_unwind(|| panic!("what was worked on: {quoted}")).unwrap_err();
         return;

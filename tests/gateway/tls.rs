@@ -1,6 +1,6 @@
 //! TLS to clients and to the upstream: who is trusted, what is shown, and what happens when files change.
 
-use chathub_gateway::gateway::{Ended, StartError};
+use chathub_gateway::gateway::Ended;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::certificates::{Authority, Files, Identity, connect};
@@ -128,8 +128,7 @@ async fn files_that_cannot_be_used_are_told_by_their_setting_at_the_start() {
     ];
     for (gateway, expected) in cases {
         let error = gateway.try_bind().unwrap_err();
-        assert!(matches!(error, StartError::Tls(_)));
-        let said = chathub_gateway::error::chain(&error);
+        let said = chathub_gateway::error::chain(&*error);
         assert!(said.contains(expected) && !said.contains("secret"), "{said}");
     }
 }

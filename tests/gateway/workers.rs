@@ -114,6 +114,7 @@ async fn an_address_that_another_gateway_shares_among_its_workers_is_taken() {
         let another = Gateway::before(&chathub).listen(gateway.address()).set(&format!("server.workers = {workers}"));
         let refused = another.try_bind();
 
-        assert!(matches!(refused, Err(StartError::Bind { setting: "server.listen", .. })), "{refused:?}");
+        let refused = *refused.unwrap_err().downcast().unwrap();
+        assert!(matches!(refused, StartError::Bind { setting: "server.listen", .. }), "{refused:?}");
     }
 }

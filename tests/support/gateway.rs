@@ -2,15 +2,18 @@
 
 #![allow(dead_code, reason = "every test binary that mounts this module uses another part of it")]
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chathub_gateway::config::{Arguments, load};
-use chathub_gateway::gateway::{Ended, StartError};
+use chathub_gateway::gateway::Ended;
+use chathub_gateway::reload::{Loaded, Unfit};
+use futures_util::stream;
 use serde_json::Value;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::answer::Answer;
@@ -23,8 +26,14 @@ use super::{eventually, soon};
 /// A gateway that is about to start.
 #[derive(Debug)]
 pub(crate) struct Builder {
+    settings: Settings,
+}
+
+/// What would stand in its file.
+#[derive(Debug, Clone)]
+struct Settings {
     listen: SocketAddr,
-    settings: String,
+    text: String,
 }
 
 /// A running gateway. Dropping it lets it drain.
@@ -34,6 +43,8 @@ pub(crate) struct Gateway {
     admin_address: SocketAddr,
     log: Log,
     stop: oneshot::Sender<()>,
+    settings: Settings,
+    again: mpsc::UnboundedSender<Result<Loaded, Unfit>>,
     running: JoinHandle<Ended>,
 }
 
@@ -57,8 +68,8 @@ impl Gateway {
 
     /// A gateway before any upstream, with the default settings.
     pub(crate) fn before_url(url: &str) -> Builder {
-        let settings = format!("admin.listen = '127.0.0.1:0'\nupstream.url = '{url}'\n");
-        Builder { listen: SocketAddr::from(([127, 0, 0, 1], 0)), settings }
+        let text = format!("admin.listen = '127.0.0.1:0'\nupstream.url = '{url}'\n");
+        Builder { settings: Settings { listen: SocketAddr::from(([127, 0, 0, 1], 0)), text } }
     }
 
     /// Where clients connect.
@@ -107,6 +118,21 @@ impl Gateway {
         eventually(look, |seen| *seen == value).await;
     }
 
+    /// Lets the gateway read its settings again, with these besides or in place of those of the same names.
+    pub(crate) fn reload(&self, settings: &str) {
+        let mut all = self.settings.clone();
+        all.add(settings);
+        self.again.send(all.read()).expect("the gateway runs");
+    }
+
+    /// Lets the gateway read its settings again, and waits until they are in force.
+    pub(crate) async fn changes_to(&self, settings: &str) {
+        let done = r#"settings_reloads_total{outcome="done"}"#;
+        let before = self.metrics().await.value(done);
+        self.reload(settings);
+        self.reaches(done, before + 1.0).await;
+    }
+
     /// The access log.
     pub(crate) fn log(&self) -> Log {
         self.log.clone()
@@ -140,14 +166,14 @@ impl Stopping {
 impl Builder {
     /// Adds settings, in TOML with dotted keys.
     pub(crate) fn set(mut self, settings: &str) -> Self {
-        self.settings.push_str(settings);
-        self.settings.push('\n');
+        self.settings.add(settings);
         self
     }
 
     /// Names the address for clients. Otherwise it is any free port.
-    pub(crate) fn listen(self, listen: SocketAddr) -> Self {
-        Self { listen, ..self }
+    pub(crate) fn listen(mut self, listen: SocketAddr) -> Self {
+        self.settings.listen = listen;
+        self
     }
 
     /// Starts the gateway.
@@ -157,23 +183,38 @@ impl Builder {
     /// If the settings are wrong, or the address is taken.
     pub(crate) async fn start(self) -> Gateway {
         let log = Log { text: Arc::new(watch::Sender::new(String::new())) };
-        let gateway = self.bind(log.clone()).expect("a free port on loopback can be bound");
+        let settings = self.settings.clone();
+        let gateway = self.bind(log.clone()).unwrap_or_else(|error| panic!("{error}"));
         let (address, admin_address) = (gateway.address(), gateway.admin_address());
         let (stop, stopped) = oneshot::channel();
-        let running = tokio::spawn(gateway.run(async { drop(stopped.await) }));
-        Gateway { address, admin_address, log, stop, running }
+        let (again, mut read) = mpsc::unbounded_channel();
+        let read = stream::poll_fn(move |cx| read.poll_recv(cx));
+        let running = tokio::spawn(gateway.run(async { drop(stopped.await) }, read));
+        Gateway { address, admin_address, log, stop, settings, again, running }
     }
 
     /// Binds the gateway's addresses, and does no more.
-    pub(crate) fn try_bind(self) -> Result<(), StartError> {
+    pub(crate) fn try_bind(self) -> Result<(), Box<dyn Error>> {
         self.bind(io::sink()).map(drop)
     }
 
-    fn bind(self, log: impl io::Write + Send + 'static) -> Result<chathub_gateway::Gateway, StartError> {
+    fn bind(self, log: impl io::Write + Send + 'static) -> Result<chathub_gateway::Gateway, Box<dyn Error>> {
+        Ok(chathub_gateway::Gateway::bind(self.settings.read()?, log)?)
+    }
+}
+
+impl Settings {
+    fn add(&mut self, settings: &str) {
+        let name = |line: &str| line.split(" = ").next().map(str::to_owned);
+        let are_replaced: Vec<_> = settings.lines().map(name).collect();
+        let kept: Vec<_> = self.text.lines().filter(|line| !are_replaced.contains(&name(line))).collect();
+        self.text = kept.into_iter().chain(settings.lines()).flat_map(|line| [line, "\n"]).collect();
+    }
+
+    fn read(&self) -> Result<Loaded, Unfit> {
         let arguments = Arguments { config: Some("test.toml".into()), ..Arguments::default() };
-        let text = format!("server.listen = '{}'\n{}", self.listen, self.settings);
-        let config = load(&arguments, [], |_| Ok(text)).unwrap_or_else(|problems| panic!("{problems}"));
-        chathub_gateway::Gateway::bind(config, log)
+        let text = format!("server.listen = '{}'\n{}", self.listen, self.text);
+        Loaded::of(load(&arguments, [], |_| Ok(text))?)
     }
 }
 

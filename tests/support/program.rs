@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStderr};
 use tokio::task::JoinHandle;
 
@@ -82,8 +83,30 @@ impl Program {
 
     /// Asks it to stop as a supervisor does, and does not wait.
     pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Asks it to read its settings again.
+    pub(crate) fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, name: &str) {
         let id = self.child.id().expect("it runs").to_string();
-        Command::new("kill").args(["-TERM", &id]).status().expect("a signal can be sent");
+        Command::new("kill").args([name, &id]).status().expect("a signal can be sent");
+    }
+
+    /// Waits until a line of its metrics begins so.
+    pub(crate) async fn measures(&self, line: &str) {
+        let look = || async {
+            let mut stream = TcpStream::connect(self.admin_address).await.expect("it listens");
+            let request = b"GET /metrics HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
+            stream.write_all(request).await.expect("it reads");
+            let mut metrics = String::new();
+            stream.read_to_string(&mut metrics).await.expect("what it says is text");
+            metrics
+        };
+        super::eventually(look, |metrics| metrics.lines().any(|found| found.starts_with(line))).await;
     }
 
     /// Asks it to stop as a supervisor does, and waits.
