@@ -40,7 +40,7 @@ pub fn reference() -> impl Iterator<Item = (&'static str, String, String)> {
 impl Setting {
     /// Returns what it is and its bounds, in one line without a final stop.
     fn documentation(&self) -> String {
-        let notes = self.kind.bounds().into_iter().chain(self.is_fixed.then(|| "read at the start only".to_owned()));
+        let notes = self.kind.bounds().into_iter().chain(self.is_fixed.then(|| "needs a restart".to_owned()));
         match notes.collect::<Vec<_>>() {
             none if none.is_empty() => self.about.to_owned(),
             notes => format!("{} ({})", self.about, notes.join("; ")),

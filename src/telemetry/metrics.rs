@@ -23,7 +23,7 @@ pub use memory::{
 };
 pub use requests::{CacheLabel, InFlight, Lookup, RequestMetrics};
 pub use settings::SettingsMetrics;
-pub use throttle::{Decision, StopCause, ThrottleMetrics};
+pub use throttle::{Decision, QuotaClass, StopCause, ThrottleMetrics};
 pub use upstream::{StreamKind, StreamMetrics, UpstreamMetrics, UpstreamOutcome};
 
 /// The first part of every name.
@@ -120,6 +120,10 @@ impl Catalogue {
 
     fn gauge(&self, name: &str, help: &str) -> IntGauge {
         self.register(IntGauge::new(full(name), help).expect("the name is well-formed"))
+    }
+
+    fn float(&self, name: &str, help: &str) -> Gauge {
+        self.register(Gauge::new(full(name), help).expect("the name is well-formed"))
     }
 
     fn process(&self) {

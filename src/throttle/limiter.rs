@@ -99,6 +99,7 @@ impl Limiter {
     /// Starts a limiter and its task. To be called within a tokio runtime.
     #[must_use]
     pub fn start(mode: Mode, terms: Terms, clock: Clock, metrics: ThrottleMetrics) -> Self {
+        metrics.set_terms(&terms);
         let pacer = Mutex::new(Pacer::new(terms));
         let shared = Arc::new(Shared { pacer, earlier: Notify::new(), clock, metrics });
         let task = tokio::spawn(Arc::clone(&shared).run()).abort_handle();
@@ -110,6 +111,7 @@ impl Limiter {
     #[must_use]
     pub fn renewed(&self, mode: Mode, terms: Terms) -> Self {
         let shared = &self.running.shared;
+        shared.metrics.set_terms(&terms);
         let released = shared.lock().set_terms(shared.clock.uptime(), terms);
         shared.earlier.notify_one();
         shared.tell(released);

@@ -41,9 +41,35 @@ async fn every_documented_metric_is_there_from_the_start_and_says_zero() {
             "workers" => 3.0,
             build if build.starts_with("build_info") => 1.0,
             share if share.starts_with("throttle_rate_share") => 1.0,
+            "throttle_max_wait_seconds" => 15.0,
+            quota if quota.starts_with("throttle_quota") => continue, // see below
             _ => 0.0,
         };
         assert_eq!(value, expected, "{series}");
+    }
+}
+
+#[tokio::test]
+async fn an_alert_can_compare_with_the_quotas_and_the_longest_wait_of_the_settings() {
+    let chathub = Emulator::start().await;
+    let series = |name: &str, class: &str| format!(r#"throttle_quota_{name}{{class="{class}"}}"#);
+    let by_default = [("operator", 5.0, 5.0), ("login", 1.0, 5.0), ("other", 50.0, 25.0), ("upstream", 0.0, 0.0)];
+    let set = [("operator", 2.5, 7.0), ("login", 1.0, 5.0), ("other", 50.0, 25.0), ("upstream", 40.0, 20.0)];
+    let settings = "throttle.operator.rate = '150/m'\nthrottle.operator.burst = 7\nthrottle.upstream.rate = '40/s'\n\
+        throttle.max_wait = '2500ms'";
+    for (settings, max_wait, expected) in [("", 15.0, by_default), (settings, 2.5, set)] {
+        let gateway = Gateway::before(&chathub).set(settings).start().await;
+
+        let metrics = gateway.metrics().await;
+
+        assert_eq!(metrics.value("throttle_max_wait_seconds"), max_wait);
+        for (class, rate, burst) in expected {
+            assert_eq!(
+                (metrics.value(&series("rate", class)), metrics.value(&series("burst", class))),
+                (rate, burst),
+                "{class}"
+            );
+        }
     }
 }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus::IntGauge;
+use prometheus::{Gauge, IntGauge};
 
 use super::{Catalogue, Counters, Counters2, Floats, Gauges, Histograms};
 use crate::telemetry::label::words;
-use crate::throttle::pacer::{Count, Trouble};
+use crate::throttle::pacer::{Count, Terms, Trouble};
 use crate::throttle::{Class, Rejection, Verdict};
 
 /// At 5/s a place in the line is worth 0.2 s; the longest wait is 15 s by default.
@@ -41,6 +41,20 @@ words! {
     }
 }
 
+words! {
+    /// Whose requests share a quota: those of a credential in one class, or all of them.
+    QuotaClass {
+        /// [`Class::Operator`].
+        Operator = "operator",
+        /// [`Class::Login`].
+        Login = "login",
+        /// [`Class::Other`].
+        Other = "other",
+        /// All credentials and classes together.
+        Upstream = "upstream",
+    }
+}
+
 /// Waiting for a turn.
 #[derive(Debug, Clone)]
 pub struct ThrottleMetrics(Arc<Throttles>);
@@ -59,6 +73,9 @@ struct Throttles {
     stopped: Gauges<Class>,
     lowered: Gauges<Class>,
     share: Floats<Class>,
+    max_wait: Gauge,
+    rate: Floats<QuotaClass>,
+    burst: Gauges<QuotaClass>,
 }
 
 impl ThrottleMetrics {
@@ -109,9 +126,30 @@ impl ThrottleMetrics {
                 "The lowest rate that a credential has now, as a share of what is configured.",
                 "class",
             ),
+            max_wait: all.float("throttle_max_wait_seconds", "How long a request may wait (throttle.max_wait)."),
+            rate: all.floats(
+                "throttle_quota_rate",
+                "Requests a second that the settings let go upstream in the long run; 0: there is no such quota.",
+                "class",
+            ),
+            burst: all.gauges(
+                "throttle_quota_burst",
+                "Requests that the settings let go upstream at once after a rest; 0: there is no such quota.",
+                "class",
+            ),
         }));
         Class::ALL.iter().for_each(|class| new.0.share.of(*class).set(1.0));
         new
+    }
+
+    /// These are the terms from now on.
+    pub fn set_terms(&self, terms: &Terms) {
+        self.0.max_wait.set(terms.max_wait.as_secs_f64());
+        let quotas = terms.quotas.iter().map(Some).chain([terms.upstream.as_ref()]);
+        for (class, quota) in QuotaClass::ALL.iter().zip(quotas) {
+            self.0.rate.of(*class).set(quota.map_or(0.0, |quota| quota.period().as_secs_f64().recip()));
+            self.0.burst.of(*class).set(quota.map_or(0, |quota| quota.burst().get().into()));
+        }
     }
 
     /// The throttle has decided.
