@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chathub_gateway::chathub::credential::{Digest, DigestKey};
 use chathub_gateway::chathub::id::OperatorId;
+use chathub_gateway::chathub::payload::Operators;
 use chathub_gateway::chathub::{Groups, List, OrganizationId};
 use chathub_gateway::store::{CacheKey, Entry, Fetch, Found, Pools, Refusal, Store};
 use chathub_gateway::telemetry::metrics::Metrics;
@@ -39,6 +40,7 @@ fn operators(organization: u32, count: u32) -> Box<[OperatorId]> {
 
 fn entry(fetch: &Fetch, operators: Box<[OperatorId]>) -> Arc<Entry> {
     let (pools, bytes) = (Pools::default(), Bytes::from_static(b"[]"));
+    let operators = Operators { ids: operators, ..Operators::default() };
     let content = pools.contents.content(fetch.key().list, bytes, |_| Ok::<_, Refusal>(operators));
     let (content, now) = (content.expect("it is a list"), tokio::time::Instant::now());
     Arc::new(Entry::new(&pools, &HeaderMap::new(), content, fetch, now, HOUR))

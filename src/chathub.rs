@@ -11,6 +11,7 @@ mod object;
 pub mod payload;
 pub mod request;
 pub mod route;
+pub mod status;
 
 pub use credential::{Credential, Identity};
 pub use group::Groups;

@@ -24,6 +24,7 @@ mod field;
 mod file;
 mod kind;
 mod load;
+mod numbers;
 mod print;
 mod problem;
 mod rate;
@@ -41,6 +42,8 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
+
+use crate::chathub::OrganizationId;
 
 pub use arguments::{Arguments, Command, Probed};
 pub use change::Changed;
@@ -70,6 +73,8 @@ pub struct Config {
     pub throttle: Throttle,
     /// What is told about the work.
     pub log: Log,
+    /// What is measured beside the rest.
+    pub metrics: Metrics,
 }
 
 /// The clients' listener, and what it lets one client cost.
@@ -303,4 +308,12 @@ pub struct Log {
     /// Bytes of access log that may wait to be written, 4 KiB to 1 GiB; lines beyond are dropped and counted. Default
     /// 1 MiB, some three thousand lines: enough for a pipe that stalls for a moment.
     pub access_buffer: usize,
+}
+
+/// What is measured beside the rest.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Metrics {
+    /// The organizations whose operators are counted by status, up to 100, each once. Default none: each has six series, and
+    /// nobody but the operator knows which of them matter.
+    pub organizations: Vec<OrganizationId>,
 }

@@ -130,6 +130,7 @@ impl Gateway {
         let metrics = Metrics::new(prometheus::Registry::new());
         metrics.connections.workers.set(i64::try_from(workers.count()).unwrap_or(i64::MAX));
         metrics.store.capacity.set(i64::try_from(config.cache.capacity).unwrap_or(i64::MAX));
+        metrics.operators.watch(&config.metrics.organizations);
         let access_log = AccessLog::start(log, config.log.access_buffer, metrics.access_log.clone());
         let digests = DigestKey::random().map_err(StartError::Random)?;
         let tls = tls_files(&config.server).map(|files| Acceptor::start(files, metrics.tls.clone())).transpose()?;
@@ -246,6 +247,7 @@ fn renew(loaded: Loaded, works: &mut Works, serving: &Serving, metrics: &Metrics
     let Config { server, log, .. } = works.config();
     serving.places.set(server.max_connections, server.max_connections_per_peer);
     *serving.settings.write().unwrap_or_else(PoisonError::into_inner) = connection_settings(server, metrics).into();
+    metrics.operators.watch(&works.config().metrics.organizations);
     telemetry::logging::set_level(log.level);
     metrics.settings.reloaded(at_next_start.len());
     tracing::info!(changed = at_once.join(", "), "the settings were read again and are in force");

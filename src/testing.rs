@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::chathub::credential::DigestKey;
 use crate::chathub::id::OperatorId;
+use crate::chathub::payload::Operators;
 use crate::chathub::{List, OrganizationId, Route, RoutedRequest};
 use crate::store::{CacheKey, Entry, Fetch, Found, Pools, Refusal, Store};
 use crate::telemetry::metrics::Metrics;
@@ -48,7 +49,7 @@ pub(crate) fn key(who: &str, organization: u32) -> CacheKey {
 /// What a fetch brought: an empty list, as far as anybody looks, that is said to hold these operators.
 pub(crate) fn entry(fetch: &Fetch, operators: &[i32]) -> Arc<Entry> {
     let (pools, bytes) = (Pools::default(), bytes::Bytes::from_static(b"[]"));
-    let operators = operators.iter().copied().map(OperatorId).collect();
+    let operators = Operators { ids: operators.iter().copied().map(OperatorId).collect(), ..Operators::default() };
     let content = pools.contents.content(fetch.key().list, bytes, |_| Ok::<_, Refusal>(operators)).unwrap();
     let (now, life) = (tokio::time::Instant::now(), Duration::from_secs(60));
     Arc::new(Entry::new(&pools, &http::HeaderMap::new(), content, fetch, now, life))

@@ -23,6 +23,7 @@ use crate::chathub::{Identity, RoutedRequest};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::store::{Entry, Fetch, Refusal, Store};
+use crate::telemetry::metrics::OperatorsMetrics;
 use crate::upstream::UpstreamError;
 use crate::wire::body::{Collected, collect};
 use crate::wire::cache_control::CacheControl;
@@ -42,6 +43,8 @@ pub struct FillLayer {
     pub total_timeout: Duration,
     /// The time.
     pub clock: Clock,
+    /// Where operators are counted.
+    pub operators: OperatorsMetrics,
 }
 
 impl<S> Layer<S> for FillLayer {
@@ -152,7 +155,11 @@ impl FillLayer {
         };
         let stored = judged.and_then(|entry| {
             head.extensions.insert(Arc::clone(&entry));
-            self.store.publish(&entry).map_err(Detail::from)
+            self.store.publish(&entry)?;
+            if let Some(organization) = entry.key.list.organization() {
+                self.operators.stored(organization, entry.order, entry.statuses(), self.clock.wall());
+            }
+            Ok(())
         });
         account.cache = CacheStatus {
             outcome: Outcome::Forwarded { reason: Forward::UriMiss, stored: stored.is_ok(), collapsed: false },

@@ -6,8 +6,8 @@
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, SET_COOKIE, VARY};
 use http::{StatusCode, response};
 
-use crate::chathub::id::OperatorId;
-use crate::chathub::{List, payload};
+use crate::chathub::List;
+use crate::chathub::payload::{self, Operators};
 use crate::wire::cache_control::CacheControl;
 use crate::wire::cache_status::Detail;
 
@@ -46,7 +46,7 @@ pub fn judge_head(head: &response::Parts, control: &CacheControl) -> Result<(), 
 /// # Errors
 ///
 /// [`Detail::Shape`] if it is not the array that the route promises.
-pub fn judge_content(list: List, content: &[u8]) -> Result<Box<[OperatorId]>, Detail> {
+pub fn judge_content(list: List, content: &[u8]) -> Result<Operators, Detail> {
     payload::operators(list, content).ok_or(Detail::Shape)
 }
 

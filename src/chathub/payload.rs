@@ -14,14 +14,23 @@ use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use super::id::{OperatorId, OrganizationId};
 use super::object::Object;
 use super::request::List;
+use super::status::{OperatorStatus, StatusCounts};
 
 /// About as long as an operator in a list at least is, in bytes.
 const OPERATOR_BYTES: usize = 64;
 
-/// Returns the operators that a list holds, in order, each once, or `None` if `content` is not the array that `list`
-/// promises (contract 1.1, 1.4). A list of organizations holds none.
+/// What a list says of operators. A list of organizations says nothing.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Operators {
+    /// Who they are, in order, each once.
+    pub ids: Box<[OperatorId]>,
+    /// How many of them have which status.
+    pub statuses: StatusCounts,
+}
+
+/// Returns the operators that a list holds, or `None` if `content` is not the array that `list` promises (contract 1.1, 1.4).
 #[must_use]
-pub fn operators(list: List, content: &[u8]) -> Option<Box<[OperatorId]>> {
+pub fn operators(list: List, content: &[u8]) -> Option<Operators> {
     #[derive(Deserialize)]
     #[expect(dead_code, reason = "the shape is what is checked")]
     struct Operator {
@@ -40,14 +49,19 @@ pub fn operators(list: List, content: &[u8]) -> Option<Box<[OperatorId]>> {
     match list {
         List::Operators(_) => {
             let mut ids = Vec::with_capacity(content.len() / OPERATOR_BYTES);
-            for_each(content, |Object(operator): Object<Operator>| ids.push(operator.id)).ok()?;
+            let mut statuses = StatusCounts::default();
+            for_each(content, |Object(operator): Object<Operator>| {
+                ids.push(operator.id);
+                statuses.count(OperatorStatus::from(operator.status));
+            })
+            .ok()?;
             ids.sort_unstable();
             ids.dedup();
-            Some(ids.into())
+            Some(Operators { ids: ids.into(), statuses })
         }
         List::Organizations => {
             for_each(content, |_: Object<Organization>| ()).ok()?;
-            Some(Box::default())
+            Some(Operators::default())
         }
     }
 }
@@ -289,12 +303,24 @@ mod tests {
     }
 
     #[test]
+    fn the_operators_of_a_list_are_counted_by_status_and_no_status_is_lost() {
+        let statuses = [0, 2, 1, 2, 0, 2, 3, -1, i64::MAX];
+        let members: Vec<_> =
+            statuses.iter().enumerate().map(|(id, s)| format!(r#"{{"status":{s},"id":{id},"name":null}}"#)).collect();
+        let content = format!("[{}]", members.join(","));
+        let list = List::Operators(OrganizationId::new(24).unwrap());
+        let counts = operators(list, content.as_bytes()).unwrap().statuses;
+        let of = OperatorStatus::ALL.iter().map(|status| (status.as_str(), counts.of(*status)));
+        assert_eq!(of.collect::<Vec<_>>(), [("active", 2), ("inactive", 1), ("deleted", 3), ("other", 3)]);
+    }
+
+    #[test]
     fn a_list_is_told_from_anything_else() {
         let of = List::Operators(OrganizationId::new(24).unwrap());
         let list = br#"[{"id":2,"name":"A","status":0,"organization":{"id":24,"name":"S"}},{"id":1,"name":"B","status":2},{"id":2,"name":"A","status":0}]"#;
-        assert_eq!(operators(of, list).unwrap()[..], [OperatorId(1), OperatorId(2)]);
-        assert_eq!(operators(of, b"[]").unwrap()[..], []);
-        assert_eq!(operators(List::Organizations, br#"[{"id":24,"name":"S"}]"#).unwrap()[..], []);
+        assert_eq!(operators(of, list).unwrap().ids[..], [OperatorId(1), OperatorId(2)]);
+        assert_eq!(operators(of, b"[]"), Some(Operators::default()));
+        assert_eq!(operators(List::Organizations, br#"[{"id":24,"name":"S"}]"#), Some(Operators::default()));
         let others = [
             "<html>",
             "{}",

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::Rate;
 use super::kind::Value;
 use super::word::Word;
+use crate::chathub::OrganizationId;
 
 /// A type that a field of [`Config`](super::Config) can have.
 pub(super) trait Field: Sized {
@@ -85,6 +86,26 @@ impl<T: Field> Field for Option<T> {
         match value {
             Value::Absent => Some(None),
             present => T::from_value(present).map(Some),
+        }
+    }
+}
+
+/// None are absent.
+impl Field for Vec<OrganizationId> {
+    fn to_value(&self) -> Value {
+        match self.is_empty() {
+            true => Value::Absent,
+            false => Value::Numbers(self.iter().map(|id| id.get().into()).collect()),
+        }
+    }
+
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Absent => Some(Self::new()),
+            Value::Numbers(all) => {
+                all.into_iter().map(|number| OrganizationId::new(u32::try_from(number).ok()?)).collect()
+            }
+            _ => None,
         }
     }
 }

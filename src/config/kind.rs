@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::numbers::{self, Numbers};
 use super::raw::Written;
 use super::{Rate, address, suggestion, unit};
 
@@ -17,6 +18,8 @@ pub(super) enum Kind {
     Duration(RangeInclusive<Duration>),
     /// A whole number.
     Number(RangeInclusive<u64>),
+    /// Several whole numbers. A list of none is the same as its absence.
+    Numbers(Numbers),
     /// A file.
     Path,
     /// So many a second, a minute, an hour.
@@ -38,6 +41,7 @@ pub(super) enum Value {
     Address(SocketAddr),
     Duration(Duration),
     Number(u64),
+    Numbers(Vec<u64>),
     Path(PathBuf),
     Rate(Rate),
     Switch(bool),
@@ -79,8 +83,10 @@ impl Kind {
                 u64::try_from(*number).map(Value::Number).map_err(|_| out_of_bounds(bounds, u64::to_string))
             }
             (Self::Number(_) | Self::Switch, Written::Plain(text)) => self.read_bare(text),
+            (Self::Numbers(numbers), Written::List(items)) => numbers.read(items),
+            (Self::Numbers(numbers), Written::Plain(text)) => numbers.read_text(text),
             (Self::Switch, Written::Boolean(switch)) => Ok(Value::Switch(*switch)),
-            (Self::Number(_) | Self::Switch, _) => Err(self.wrong_type(written)),
+            (Self::Number(_) | Self::Numbers(_) | Self::Switch, _) => Err(self.wrong_type(written)),
             (_, Written::Plain(text) | Written::Text(text)) => self.read_text(text),
             // Almost right: the reader of the text knows better what is missing.
             (Self::Duration(_) | Self::Size(_) | Self::Rate | Self::Address, Written::Integer(number)) => {
@@ -103,6 +109,7 @@ impl Kind {
         match self {
             Self::Address => address::read_address(text).map(Value::Address),
             Self::Duration(_) => unit::read_duration(text).map(Value::Duration),
+            Self::Numbers(numbers) => numbers.read_text(text),
             Self::Path => Ok(Value::Path(text.into())),
             Self::Rate => unit::read_rate(text).map(Value::Rate),
             Self::Size(_) => unit::read_size(text).map(Value::Number),
@@ -140,6 +147,7 @@ impl Kind {
             Self::Address => "an address in quotes",
             Self::Duration(_) => "a duration in quotes",
             Self::Number(_) => "a whole number",
+            Self::Numbers(_) => "a list of whole numbers",
             Self::Path => "a path in quotes",
             Self::Rate => "a rate in quotes",
             Self::Size(_) => "a size in quotes",
@@ -154,6 +162,7 @@ impl Kind {
         match self {
             Self::Duration(bounds) => Some(span(bounds, |duration| unit::print_duration(*duration), " to ")),
             Self::Number(bounds) => Some(span(bounds, u64::to_string, " to ")),
+            Self::Numbers(numbers) => Some(numbers.bounds()),
             Self::Rate => Some(format!("up to {}/s", Rate::MAX_PER_SECOND)),
             Self::Size(bounds) => Some(span(bounds, |bytes| unit::print_size(*bytes), " to ")),
             Self::Word(words) => Some(one_of(words)),
@@ -169,6 +178,7 @@ impl Kind {
             Value::Duration(duration) => unit::print_duration(*duration),
             Value::Number(bytes) if matches!(self, Self::Size(_)) => unit::print_size(*bytes),
             Value::Number(number) => number.to_string(),
+            Value::Numbers(all) => numbers::joined(all, ","),
             Value::Path(path) => path.to_string_lossy().into_owned(),
             Value::Rate(rate) => rate.to_string(),
             Value::Switch(switch) => switch.to_string(),
@@ -179,8 +189,9 @@ impl Kind {
 
     /// Prints a value as TOML has it.
     pub(super) fn literal(&self, value: &Value) -> String {
-        match self {
-            Self::Number(_) | Self::Switch => self.plain(value),
+        match (self, value) {
+            (_, Value::Numbers(all)) => format!("[{}]", numbers::joined(all, ", ")),
+            (Self::Number(_) | Self::Switch, _) => self.plain(value),
             _ => toml_edit::Value::from(self.plain(value)).to_string(),
         }
     }
@@ -215,6 +226,6 @@ fn out_of_bounds<T>(bounds: &RangeInclusive<T>, print: impl Fn(&T) -> String) ->
     Fault::new(format!("must be between {}", span(bounds, print, " and ")))
 }
 
-fn span<T>(bounds: &RangeInclusive<T>, print: impl Fn(&T) -> String, between: &str) -> String {
+pub(super) fn span<T>(bounds: &RangeInclusive<T>, print: impl Fn(&T) -> String, between: &str) -> String {
     [print(bounds.start()), print(bounds.end())].join(between)
 }

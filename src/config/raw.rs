@@ -36,6 +36,7 @@ pub(super) struct Given {
 pub(super) enum Written {
     Boolean(bool),
     Integer(i64),
+    List(Vec<Written>),
     /// Not text at all, from the environment or a flag.
     NotUnicode,
     /// Of a type that no setting has, which is named.
@@ -134,6 +135,7 @@ impl Written {
         match self {
             Self::Boolean(_) => "a boolean",
             Self::Integer(_) => "a whole number",
+            Self::List(_) => "a list",
             Self::NotUnicode | Self::Plain(_) | Self::Text(_) => "a string",
             Self::Other(name) => name,
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Config;
 use super::field::Field;
 use super::kind::{Fault, Kind, Value};
+use super::numbers::Numbers;
 use super::raw::Written;
 use super::word::Word;
 
@@ -97,6 +98,7 @@ pub(super) static SECTIONS: &[(&str, &str)] = &[
     ("throttle.other", "All other requests"),
     ("throttle.upstream", "All requests of all credentials together; without a rate there is no such quota"),
     ("log", "What is told about the work"),
+    ("metrics", "What is measured beside the rest"),
 ];
 
 /// Writes the rows. A row's path names the field, and `get` and `set` go there. Those that end with `[fixed]` are read at
@@ -231,4 +233,7 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     log.access_format: Kind::Word(super::AccessFormat::WORDS), "How a request is logged";
     log.access_hit_percent: Kind::Number(0..=100), "Answers from memory that are logged, in percent, evenly; 0: none";
     log.access_buffer: Kind::Size(4 * KIB..=GIB), "Size of what waits to be written to the access log; lines beyond are dropped" [fixed];
+
+    metrics.organizations: Kind::Numbers(Numbers { each: 1..=2_147_483_647, most: 100 }),
+        "Organizations whose operators are counted by status; absent: none", example "24,25";
 };

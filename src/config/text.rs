@@ -94,14 +94,20 @@ pub(super) fn is_bare(name: &str) -> bool {
 /// Returns a value as it was written.
 pub(super) fn written(item: &Item) -> Written {
     match item.as_value() {
-        Some(Value::Boolean(boolean)) => Written::Boolean(*boolean.value()),
-        Some(Value::Integer(integer)) => Written::Integer(*integer.value()),
-        Some(Value::String(text)) => Written::Text(text.value().clone()),
-        Some(Value::Float(_)) => Written::Other("a number with a fraction"),
-        Some(Value::Datetime(_)) => Written::Other("a date or time"),
-        Some(Value::Array(_)) => Written::Other("a list"),
-        Some(Value::InlineTable(_)) => Written::Other("a table"),
+        Some(value) => written_value(value),
         None if item.is_array_of_tables() => Written::Other("a list of tables"),
         None => Written::Other("a table"),
+    }
+}
+
+fn written_value(value: &Value) -> Written {
+    match value {
+        Value::Boolean(boolean) => Written::Boolean(*boolean.value()),
+        Value::Integer(integer) => Written::Integer(*integer.value()),
+        Value::String(text) => Written::Text(text.value().clone()),
+        Value::Float(_) => Written::Other("a number with a fraction"),
+        Value::Datetime(_) => Written::Other("a date or time"),
+        Value::Array(items) => Written::List(items.iter().map(written_value).collect()),
+        Value::InlineTable(_) => Written::Other("a table"),
     }
 }

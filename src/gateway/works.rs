@@ -148,6 +148,7 @@ impl Works {
                 max_body: cache.max_body,
                 total_timeout: config.upstream.total_timeout,
                 clock: *clock,
+                operators: metrics.operators.clone(),
             },
             retry: RetryReads::new(config.upstream.retry_percent, metrics.upstream.clone()),
             inspection: InspectionLayer { max_inspect: cache.max_inspect },

@@ -7,15 +7,15 @@ use bytes::Bytes;
 
 use super::pool::{Pool, Shared};
 use crate::chathub::List;
-use crate::chathub::id::OperatorId;
+use crate::chathub::payload::Operators;
 
 /// Content that was found to be a list.
 #[derive(Debug)]
 pub struct Content {
     /// The bytes, as they are answered.
     pub bytes: Bytes,
-    /// The operators that it holds, in order, each once.
-    pub operators: Box<[OperatorId]>,
+    /// The operators that it holds.
+    pub operators: Operators,
     /// As what it was read.
     kind: Kind,
 }
@@ -47,7 +47,7 @@ impl Pool<Content> {
         &self,
         list: List,
         bytes: Bytes,
-        read: impl FnOnce(&[u8]) -> Result<Box<[OperatorId]>, E>,
+        read: impl FnOnce(&[u8]) -> Result<Operators, E>,
     ) -> Result<Shared<Content>, E> {
         let kind = Kind::from(list);
         self.share_with(
@@ -62,11 +62,12 @@ impl Pool<Content> {
 mod tests {
     use super::*;
     use crate::chathub::OrganizationId;
+    use crate::chathub::id::OperatorId;
 
     /// Reads one operator, and counts that it was asked.
-    fn read(count: &mut u32) -> Result<Box<[OperatorId]>, &'static str> {
+    fn read(count: &mut u32) -> Result<Operators, &'static str> {
         *count += 1;
-        Ok(Box::from([OperatorId(7)]))
+        Ok(Operators { ids: Box::from([OperatorId(7)]), ..Operators::default() })
     }
 
     #[test]
@@ -77,7 +78,7 @@ mod tests {
         let first = pool.content(of(24), bytes.clone(), |_| read(&mut times)).unwrap();
         let second = pool.content(of(6), bytes.clone(), |_| read(&mut times)).unwrap();
         assert!(std::ptr::eq(&*first, &*second));
-        assert_eq!((second.operators[..].to_vec(), times), (vec![OperatorId(7)], 1));
+        assert_eq!((second.operators.ids.to_vec(), times), (vec![OperatorId(7)], 1));
         drop((first, second));
         pool.content(of(24), bytes, |_| read(&mut times)).unwrap();
         assert_eq!(times, 2);
@@ -88,8 +89,8 @@ mod tests {
         let (pool, bytes) = (Pool::default(), Bytes::from_static(b"[]"));
         let operators = List::Operators(OrganizationId::new(24).unwrap());
         let held = pool.content(operators, bytes.clone(), |_| read(&mut 0)).unwrap();
-        let other = pool.content(List::Organizations, bytes, |_| Ok::<_, &str>(Box::default())).unwrap();
-        assert_eq!((held.operators.len(), other.operators.len()), (1, 0));
+        let other = pool.content(List::Organizations, bytes, |_| Ok::<_, &str>(Operators::default())).unwrap();
+        assert_eq!((held.operators.ids.len(), other.operators.ids.len()), (1, 0));
     }
 
     #[test]

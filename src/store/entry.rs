@@ -16,6 +16,7 @@ use super::head::Head;
 use super::key::CacheKey;
 use super::pool::{Pool, Shared};
 use crate::chathub::id::OperatorId;
+use crate::chathub::status::StatusCounts;
 use crate::wire::Body;
 
 /// What an entry costs beyond its bytes: itself, its key, its places in the pools, and moka's bookkeeping. An estimate.
@@ -93,7 +94,13 @@ impl Entry {
     /// Returns the operators that it holds, in order, each once.
     #[must_use]
     pub fn operators(&self) -> &[OperatorId] {
-        &self.content.operators
+        &self.content.operators.ids
+    }
+
+    /// Returns how many of them have which status.
+    #[must_use]
+    pub fn statuses(&self) -> &StatusCounts {
+        &self.content.operators.statuses
     }
 
     /// Returns the response's age at `now` (RFC 9111 §4.2.3).

@@ -1,7 +1,8 @@
 //! Closed sets of fixed words, for labels, fields and logs alike.
 //!
 //! A label that could hold a path, an id or a token would make the number of series unbounded and leak what it holds.
-//! So metrics take nothing but values of these enums.
+//! So metrics take nothing but values of these enums. The one exception, organizations that the settings name, stands in
+//! `metrics/operators.rs`.
 
 use crate::chathub::Route;
 

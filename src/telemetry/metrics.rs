@@ -1,11 +1,13 @@
 //! The catalogue of metrics. All of them, their help and their buckets are here, and nowhere else.
 //!
 //! Every series exists from the start, at zero: an alert on something that has not happened yet must see a zero, not
-//! an absence. Handles are resolved once; see `family.rs`.
+//! an absence. Handles are resolved once; see `family.rs`. Labels are fixed words, but for the organizations that the
+//! settings name; see `operators.rs`.
 
 mod connections;
 mod family;
 mod memory;
+mod operators;
 mod requests;
 mod settings;
 mod throttle;
@@ -21,6 +23,7 @@ pub use memory::{
     CollapseMetrics, EvictionCause, Evictions, FollowerOutcome, InvalidationMetrics, PurgeScope, RefreshMetrics,
     RefreshOutcome, Scope, StoreMetrics,
 };
+pub use operators::OperatorsMetrics;
 pub use requests::{CacheLabel, InFlight, Lookup, RequestMetrics};
 pub use settings::SettingsMetrics;
 pub use throttle::{Decision, QuotaClass, StopCause, ThrottleMetrics};
@@ -57,6 +60,8 @@ pub struct Metrics {
     pub access_log: AccessLogMetrics,
     /// The settings.
     pub settings: SettingsMetrics,
+    /// Operators by status.
+    pub operators: OperatorsMetrics,
 }
 
 impl Metrics {
@@ -83,6 +88,7 @@ impl Metrics {
             tls: TlsMetrics::new(&catalogue),
             access_log: AccessLogMetrics::new(&catalogue),
             settings: SettingsMetrics::new(&catalogue),
+            operators: OperatorsMetrics::new(&catalogue),
             catalogue,
         }
     }
@@ -95,7 +101,7 @@ impl Metrics {
         text
     }
 
-    /// Returns name and help of every metric of our own, in the order of names.
+    /// Returns name and help of every metric of our own that has a series, in the order of names.
     #[must_use]
     pub fn reference(&self) -> Vec<(String, String)> {
         let families = self.catalogue.0.gather();

@@ -6,6 +6,7 @@
 mod collapsing;
 mod content;
 mod cooling;
+mod counting;
 mod doubt;
 mod failure;
 mod forwarding;

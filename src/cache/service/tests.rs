@@ -44,6 +44,7 @@ fn refreshing(ahead: Duration) -> Fixture {
         max_body: 1 << 10,
         total_timeout: Duration::from_secs(10),
         clock,
+        operators: testing::metrics().operators,
     };
     let inner: MapErr = tower::util::MapErr::new(mock, |_| Cause::Internal.into());
     let refresh = Refresh { ahead, metrics: testing::metrics().refresh };

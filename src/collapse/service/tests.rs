@@ -5,6 +5,7 @@ use std::time::Duration;
 use tower_test::mock::{self, Mock, SendResponse};
 
 use super::*;
+use crate::chathub::payload::Operators;
 use crate::chathub::{Groups, Identity};
 use crate::collapse::{CollapseLayer, Flights};
 use crate::store::{CacheKey, Store};
@@ -81,7 +82,7 @@ impl Fixture {
         let mut response = testing::list(text);
         let fetch = self.request(false).head.extensions.remove::<Fetch>().unwrap();
         let (pools, bytes) = (self.store.pools(), bytes::Bytes::from_static(text.as_bytes()));
-        let content = pools.contents.content(fetch.key().list, bytes, |_| Ok::<_, ()>(Box::default())).unwrap();
+        let content = pools.contents.content(fetch.key().list, bytes, |_| Ok::<_, ()>(Operators::default())).unwrap();
         let (now, life) = (tokio::time::Instant::now(), Duration::from_secs(60));
         let entry = Entry::new(pools, &http::HeaderMap::new(), content, &fetch, now, life);
         response.message.extensions_mut().insert(Arc::new(entry));

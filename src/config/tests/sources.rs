@@ -44,6 +44,17 @@ fn all_three_flags_set_their_settings() {
 }
 
 #[test]
+fn a_list_is_a_list_in_the_file_and_has_commas_in_the_environment() {
+    let variable = "CHATHUB_GATEWAY__METRICS__ORGANIZATIONS";
+    let ids = |config: Config| config.metrics.organizations.iter().map(|id| id.get()).collect::<Vec<_>>();
+    let text = "metrics.organizations = [24, 25]";
+    assert_eq!(ids(load_file(text).unwrap()), [24, 25]);
+    assert_eq!(ids(load_file("metrics.organizations = []").unwrap()), [0; 0]);
+    assert_eq!(ids(load_all(text, &[(variable, "6, 42")], &[]).unwrap()), [6, 42]);
+    assert_eq!(ids(load_all(text, &[(variable, "")], &[]).unwrap()), [0; 0], "empty undoes what the file gives");
+}
+
+#[test]
 fn every_way_of_writing_a_table_is_the_same() {
     for text in [
         "[throttle]\nmode = 'off'\n[throttle.operator]\nburst = 7",

@@ -69,6 +69,7 @@ fn another(setting: &Setting) -> String {
             let is_default = setting.default() == Value::Number(*bounds.end());
             setting.kind.plain(&Value::Number(*if is_default { bounds.start() } else { bounds.end() }))
         }
+        Kind::Numbers(numbers) => format!("{},{}", numbers.each.start(), numbers.each.end()),
         Kind::Path => "/run/token".to_owned(),
         Kind::Rate => "3000/m".to_owned(),
         Kind::Switch => (setting.default() != Value::Switch(true)).to_string(),
@@ -147,6 +148,9 @@ fn any_value(setting: &Setting) -> BoxedStrategy<Value> {
         Kind::Address => any::<std::net::SocketAddr>().prop_map(without_scope).prop_map(Value::Address).boxed(),
         Kind::Duration(bounds) => any_duration(*bounds.start(), *bounds.end()).prop_map(Value::Duration).boxed(),
         Kind::Number(bounds) | Kind::Size(bounds) => bounds.clone().prop_map(Value::Number).boxed(),
+        Kind::Numbers(numbers) => proptest::collection::hash_set(numbers.each.clone(), 0..=numbers.most)
+            .prop_map(|all| Value::Numbers(all.into_iter().collect()))
+            .boxed(),
         Kind::Path => "[a-zA-Z./\\\\ '\"ї\u{1}\n]{1,20}".prop_map(|path| Value::Path(path.into())).boxed(),
         Kind::Rate => any_rate().prop_map(Value::Rate).boxed(),
         Kind::Switch => any::<bool>().prop_map(Value::Switch).boxed(),

@@ -38,7 +38,7 @@ pub type Counters2<A, B> = Family2<IntCounter, A, B>;
 pub type Histograms2<A, B> = Family2<Histogram, A, B>;
 
 impl<M, A: Label> Family<M, A> {
-    fn new(make: impl Fn(&[&str]) -> M) -> Self {
+    pub(super) fn new(make: impl Fn(&[&str]) -> M) -> Self {
         Self { handles: A::ALL.iter().map(|label| make(&[label.word()])).collect(), label: PhantomData }
     }
 
@@ -79,15 +79,21 @@ impl Catalogue {
     }
 
     pub(super) fn gauges<A: Label>(&self, name: &str, help: &str, label: &str) -> Gauges<A> {
-        let all = IntGaugeVec::new(Opts::new(full(name), help), &[label]).expect("the name is well-formed");
-        let all = self.register(all);
+        let all = self.gauge_vec(name, help, &[label]);
         Family::new(|values| all.with_label_values(values))
     }
 
+    pub(super) fn gauge_vec(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(Opts::new(full(name), help), labels).expect("the name is well-formed"))
+    }
+
     pub(super) fn floats<A: Label>(&self, name: &str, help: &str, label: &str) -> Floats<A> {
-        let all = GaugeVec::new(Opts::new(full(name), help), &[label]).expect("the name is well-formed");
-        let all = self.register(all);
+        let all = self.float_vec(name, help, &[label]);
         Family::new(|values| all.with_label_values(values))
+    }
+
+    pub(super) fn float_vec(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+        self.register(GaugeVec::new(Opts::new(full(name), help), labels).expect("the name is well-formed"))
     }
 
     pub(super) fn histograms<A: Label>(&self, name: &str, help: &str, label: &str, buckets: &[f64]) -> Histograms<A> {

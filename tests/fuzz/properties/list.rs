@@ -20,7 +20,8 @@ pub(crate) fn check(input: &[u8]) {
         b"organizations" => List::Organizations,
         _ => List::Operators(OrganizationId::new(24).expect("it is above zero")),
     };
-    let read = |content: &[u8]| payload::operators(list, content).map(|ids| ids.iter().map(|id| id.0).collect());
+    let read =
+        |content: &[u8]| payload::operators(list, content).map(|found| found.ids.iter().map(|id| id.0).collect());
     let found: Option<Vec<i32>> = read(content);
     assert_eq!(found, read(content), "it is read the same again");
     assert_eq!(found, read(&[b" ", content, b"\r\n"].concat()), "blanks say nothing");
