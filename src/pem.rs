@@ -4,7 +4,10 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use der::asn1::{AnyRef, GeneralizedTime, UtcTime};
+use der::{Decode, Reader, SliceReader, Tag, Tagged};
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -83,21 +86,108 @@ pub fn private_key(setting: &'static str, path: &Path, pem: &Secret) -> Result<P
     })
 }
 
-/// Takes authorities out of a file.
+/// Takes certificates for authorities.
 ///
 /// # Errors
 ///
 /// [`TlsError`].
-pub fn roots(setting: &'static str, path: &Path, pem: &[u8]) -> Result<RootCertStore, TlsError> {
+pub fn roots(setting: &'static str, certificates: Vec<CertificateDer<'static>>) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(setting, path, pem)? {
+    for certificate in certificates {
         roots.add(certificate).map_err(|error| unusable(setting, error))?;
     }
     Ok(roots)
+}
+
+/// Returns when the first of some certificates ends, since 1970. One that does not tell in a way that is known is passed
+/// over: whether it can be used is for others to say.
+#[must_use]
+pub fn earliest_end(certificates: &[CertificateDer<'_>]) -> Option<Duration> {
+    certificates.iter().filter_map(|certificate| end(certificate).ok()).min()
+}
+
+/// Returns the second time in a certificate's validity (RFC 5280 §4.1.2.5). No more of it is read: what stands elsewhere, and
+/// in what form, is for those who verify.
+fn end(certificate: &[u8]) -> der::Result<Duration> {
+    let mut signed = within(AnyRef::from_der(certificate)?)?;
+    let mut fields = within(signed.decode()?)?;
+    // The first version has no version.
+    if Tag::peek(&fields)?.is_context_specific() {
+        fields.tlv_bytes()?;
+    }
+    let (_serial, _algorithm, _issuer) = (fields.tlv_bytes()?, fields.tlv_bytes()?, fields.tlv_bytes()?);
+    let mut validity = within(fields.decode()?)?;
+    let _begin = validity.tlv_bytes()?;
+    let end: AnyRef<'_> = validity.decode()?;
+    match end.tag() {
+        Tag::UtcTime => end.decode_as::<UtcTime>().map(|time| time.to_unix_duration()),
+        _ => end.decode_as::<GeneralizedTime>().map(|time| time.to_unix_duration()),
+    }
+}
+
+fn within(element: AnyRef<'_>) -> der::Result<SliceReader<'_>> {
+    SliceReader::new(element.value())
 }
 
 /// Says what could not be used.
 #[must_use]
 pub fn unusable(setting: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> TlsError {
     TlsError::Unusable { setting, source: source.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    fn ending(year: i32, month: u8, day: u8) -> CertificateDer<'static> {
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.not_before = date_time_ymd(1975, 1, 1);
+        params.not_after = date_time_ymd(year, month, day);
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
+    }
+
+    #[test]
+    fn the_end_is_read_in_both_forms_that_a_time_has() {
+        for (year, month, day, seconds) in [
+            (1999, 12, 31, 946_598_400),
+            (2000, 2, 29, 951_782_400),
+            (2049, 12, 31, 2_524_521_600),
+            (2050, 1, 1, 2_524_608_000),
+            (9999, 12, 31, 253_402_214_400),
+        ] {
+            assert_eq!(end(&ending(year, month, day)), Ok(Duration::from_secs(seconds)), "{year}");
+        }
+    }
+
+    #[test]
+    fn of_several_the_first_to_end_counts_and_what_is_no_certificate_does_not() {
+        let all = [ending(2040, 1, 1), ending(2030, 1, 1), b"no certificate".to_vec().into(), ending(2050, 1, 1)];
+        assert_eq!(earliest_end(&all), Some(Duration::from_secs(1_893_456_000)));
+        assert_eq!(earliest_end(&[b"\x30\x03\x30\x01\x00".to_vec().into()]), None);
+        assert_eq!(earliest_end(&[]), None);
+    }
+
+    #[test]
+    fn a_certificate_of_the_first_version_which_tells_no_version_has_its_end_too() {
+        // A serial number, an algorithm, an issuer, then the validity: `CERT(TBS(INT, SEQ, SEQ, SEQ(UTC, UTC)))`.
+        let times = [&b"\x17\x0d200101000000Z"[..], b"\x17\x0d300101000000Z"].concat();
+        let validity = [&[0x30, times.len() as u8][..], &times].concat();
+        let fields = [&b"\x02\x01\x07\x30\x00\x30\x00"[..], &validity].concat();
+        let signed = [&[0x30, fields.len() as u8][..], &fields].concat();
+        let certificate = [&[0x30, signed.len() as u8][..], &signed].concat();
+        assert_eq!(end(&certificate), Ok(Duration::from_secs(1_893_456_000)));
+    }
+
+    #[test]
+    fn no_part_of_a_certificate_makes_reading_it_panic() {
+        let whole = ending(2030, 1, 1);
+        for length in 0..whole.len() {
+            let _ = end(&whole[..length]);
+            let mut odd = whole.to_vec();
+            odd[length] ^= 0x81;
+            let _ = end(&odd);
+        }
+    }
 }

@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use futures_util::stream::unfold;
-use rustls::ClientConfig;
 use sha2::{Digest, Sha256};
 use tokio::signal::unix::Signal;
 use tokio::time::sleep;
@@ -25,7 +24,7 @@ use tokio::time::sleep;
 use crate::config::{Arguments, Config, Credentials, Problems, load};
 use crate::pem::TlsError;
 use crate::secret::Secret;
-use crate::upstream::connector;
+use crate::upstream::connector::Trust;
 
 /// How long a changed file may wait to be seen.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
@@ -41,7 +40,7 @@ pub struct Loaded {
     /// Quotas of single credentials.
     pub credentials: Arc<Credentials>,
     /// Whom the upstream's TLS trusts, and who we are to it. The same as before if nothing of it has changed.
-    pub trust: Arc<ClientConfig>,
+    pub trust: Arc<Trust>,
 }
 
 /// Why settings cannot be used.
@@ -67,7 +66,7 @@ pub struct Source {
 struct Trusted {
     settings: crate::config::Upstream,
     files: Files,
-    trust: Arc<ClientConfig>,
+    trust: Arc<Trust>,
 }
 
 impl Loaded {
@@ -78,7 +77,7 @@ impl Loaded {
     /// [`Unfit`].
     pub fn of(config: Config) -> Result<Self, Unfit> {
         let credentials = Arc::new(Credentials::of_settings(&config)?);
-        let trust = Arc::new(connector::trust(&config.upstream)?);
+        let trust = Arc::new(Trust::of(&config.upstream)?);
         Ok(Self { config, credentials, trust })
     }
 }
@@ -117,7 +116,7 @@ impl Source {
         Ok(Loaded { config, credentials: Arc::new(credentials), trust })
     }
 
-    fn trust(&mut self, config: &Config) -> Result<Arc<ClientConfig>, TlsError> {
+    fn trust(&mut self, config: &Config) -> Result<Arc<Trust>, TlsError> {
         let settings = &config.upstream;
         // Before they are used, so that a change in between is seen.
         let files = Files::of([&settings.ca_file, &settings.client_certificate, &settings.client_key]);
@@ -128,7 +127,7 @@ impl Source {
         {
             return Ok(Arc::clone(&known.trust));
         }
-        let trust = Arc::new(connector::trust(settings)?);
+        let trust = Arc::new(Trust::of(settings)?);
         self.trusted = Some(Trusted { settings: settings.clone(), files, trust: Arc::clone(&trust) });
         Ok(trust)
     }

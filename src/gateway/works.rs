@@ -60,7 +60,7 @@ impl Works {
             flights: Arc::default(),
             in_flight: Capacity::new(config.server.max_in_flight),
             limiter: Limiter::start(mode, terms, parts.clock, parts.metrics.throttle.clone()),
-            clients: clients(&loaded, parts.workers),
+            clients: clients(&loaded, &parts),
             in_force: loaded,
             parts,
         }
@@ -88,7 +88,7 @@ impl Works {
         self.limiter = self.limiter.renewed(config.throttle.mode, terms(&config.throttle));
         // Else the connections that there are would be lost, to no end.
         if before.config.upstream != config.upstream || !Arc::ptr_eq(&before.trust, &self.in_force.trust) {
-            self.clients = clients(&self.in_force, self.parts.workers);
+            self.clients = clients(&self.in_force, &self.parts);
         }
         changed
     }
@@ -187,7 +187,8 @@ fn terms(throttle: &config::Throttle) -> Terms {
 }
 
 /// Makes the way to the upstream of each worker.
-fn clients(loaded: &Loaded, workers: usize) -> Vec<Arc<Client>> {
+fn clients(loaded: &Loaded, parts: &Parts) -> Vec<Arc<Client>> {
+    loaded.trust.used(&parts.metrics.tls);
     let settings = &loaded.config.upstream;
     let room = Room::new(settings.pool_max_idle);
     let client = |_| {
@@ -196,8 +197,8 @@ fn clients(loaded: &Loaded, workers: usize) -> Vec<Arc<Client>> {
             connect_timeout: settings.connect_timeout,
             pool_idle_timeout: settings.pool_idle_timeout,
             room: room.clone(),
-            trust: (*loaded.trust).clone(),
+            trust: loaded.trust.client.clone(),
         }))
     };
-    (0..workers).map(client).collect()
+    (0..parts.workers).map(client).collect()
 }

@@ -22,7 +22,7 @@ use tokio_rustls::server::TlsStream;
 use crate::error::chain;
 use crate::pem::{self, TlsError};
 use crate::secret::Secret;
-use crate::telemetry::metrics::{ReloadOutcome, TlsMetrics};
+use crate::telemetry::metrics::{Certificate, ReloadOutcome, TlsMetrics};
 
 /// How long a changed file may wait to be seen.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
@@ -57,6 +57,13 @@ impl PartialEq for Contents {
     }
 }
 
+/// What can be made of them.
+struct Usable {
+    config: Arc<ServerConfig>,
+    /// When the first certificate of each file ends.
+    ends: [(Certificate, Option<Duration>); 2],
+}
+
 /// Makes TLS of connections. Clones share the certificate.
 #[derive(Clone)]
 pub struct Acceptor(Arc<RwLock<Arc<ServerConfig>>>);
@@ -70,17 +77,20 @@ impl Files {
         })
     }
 
-    fn understand(&self, contents: &Contents) -> Result<Arc<ServerConfig>, TlsError> {
+    fn understand(&self, contents: &Contents) -> Result<Usable, TlsError> {
         let chain = pem::certificates("server.tls_certificate", &self.certificate, &contents.certificate)?;
         let key = pem::private_key("server.tls_key", &self.key, &contents.key)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .expect("ring supports the default protocol versions");
+        let mut ends = [(Certificate::Server, pem::earliest_end(&chain)), (Certificate::ServerClientCa, None)];
         let builder = match (&self.client_ca, &contents.client_ca) {
             (Some(path), Some(authorities)) => {
                 const SETTING: &str = "server.tls_client_ca";
-                let roots = pem::roots(SETTING, path, authorities)?;
+                let authorities = pem::certificates(SETTING, path, authorities)?;
+                ends[1].1 = pem::earliest_end(&authorities);
+                let roots = pem::roots(SETTING, authorities)?;
                 let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
                 builder.with_client_cert_verifier(verifier.map_err(|error| pem::unusable(SETTING, error))?)
             }
@@ -89,7 +99,15 @@ impl Files {
         let together = "server.tls_certificate with server.tls_key";
         let mut config = builder.with_single_cert(chain, key).map_err(|error| pem::unusable(together, error))?;
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-        Ok(Arc::new(config))
+        Ok(Usable { config: Arc::new(config), ends })
+    }
+}
+
+impl Usable {
+    /// Tells when it ends and returns what it is.
+    fn used(self, metrics: &TlsMetrics) -> Arc<ServerConfig> {
+        self.ends.into_iter().for_each(|(certificate, end)| metrics.used(certificate, end));
+        self.config
     }
 }
 
@@ -101,7 +119,7 @@ impl Acceptor {
     /// [`TlsError`].
     pub fn start(files: Files, metrics: TlsMetrics) -> Result<Self, TlsError> {
         let contents = files.read()?;
-        let acceptor = Self(Arc::new(RwLock::new(files.understand(&contents)?)));
+        let acceptor = Self(Arc::new(RwLock::new(files.understand(&contents)?.used(&metrics))));
         let watch = Watch { files, seen: Some(contents), metrics };
         tokio::spawn(watch.run(Arc::downgrade(&acceptor.0)));
         Ok(acceptor)
@@ -136,8 +154,8 @@ impl Watch {
             let Some(current) = current.upgrade() else { return };
             match self.look() {
                 None => {}
-                Some(Ok(config)) => {
-                    *current.write().unwrap_or_else(PoisonError::into_inner) = config;
+                Some(Ok(usable)) => {
+                    *current.write().unwrap_or_else(PoisonError::into_inner) = usable.used(&self.metrics);
                     tracing::info!("new certificate in use");
                     self.metrics.reloaded(ReloadOutcome::Done);
                 }
@@ -150,20 +168,20 @@ impl Watch {
     }
 
     /// Returns what came of the files if they are not as they were.
-    fn look(&mut self) -> Option<Result<Arc<ServerConfig>, TlsError>> {
+    fn look(&mut self) -> Option<Result<Usable, TlsError>> {
         let found = self.files.read();
         if found.as_ref().ok() == self.seen.as_ref() {
             return None;
         }
-        let (seen, config) = match found {
+        let (seen, usable) = match found {
             Ok(contents) => {
-                let config = self.files.understand(&contents);
-                (Some(contents), config)
+                let usable = self.files.understand(&contents);
+                (Some(contents), usable)
             }
             Err(error) => (None, Err(error)),
         };
         self.seen = seen;
-        Some(config)
+        Some(usable)
     }
 }
 

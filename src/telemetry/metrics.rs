@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use prometheus::{Encoder, Gauge, IntCounter, IntGauge, Opts, Registry, TextEncoder};
 
-pub use connections::{AccessLogMetrics, CloseCause, ConnectionMetrics, ReloadOutcome, TlsMetrics};
+pub use connections::{AccessLogMetrics, Certificate, CloseCause, ConnectionMetrics, ReloadOutcome, TlsMetrics};
 pub use family::{Counters, Counters2, Floats, Gauges, Histograms, Histograms2};
 pub use memory::{
     CollapseMetrics, EvictionCause, Evictions, FollowerOutcome, InvalidationMetrics, PurgeScope, RefreshMetrics,
@@ -54,7 +54,7 @@ pub struct Metrics {
     pub streams: StreamMetrics,
     /// Clients' connections.
     pub connections: ConnectionMetrics,
-    /// Certificates that are shown to clients.
+    /// Certificates that are in use.
     pub tls: TlsMetrics,
     /// The access log itself.
     pub access_log: AccessLogMetrics,

@@ -102,7 +102,7 @@ mod tests {
             connect_timeout: Duration::from_secs(1),
             pool_idle_timeout: Duration::from_secs(1),
             room: Room::new(1),
-            trust: connector::trust(&crate::config::Upstream::default()).unwrap(),
+            trust: connector::Trust::of(&crate::config::Upstream::default()).unwrap().client,
         })
     }
 

@@ -16,36 +16,59 @@ use tower::Service;
 
 use crate::config;
 use crate::pem::{self, TlsError};
+use crate::telemetry::metrics::{Certificate, TlsMetrics};
 
-/// Returns whom TLS to the upstream trusts, and what it shows: the platform's roots or, on a system that has none, those
-/// that Mozilla trusts, unless there is a file of authorities.
-///
-/// # Errors
-///
-/// [`TlsError`] if a file cannot be used.
-pub fn trust(settings: &config::Upstream) -> Result<ClientConfig, TlsError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring supports the default protocol versions");
-    let trusting = match &settings.ca_file {
-        Some(path) => {
-            const SETTING: &str = "upstream.ca_file";
-            builder.with_root_certificates(pem::roots(SETTING, path, &pem::read(SETTING, path)?)?)
-        }
-        // They take as long to read as all else at the start together.
-        None if settings.url.scheme() == Some(&Scheme::HTTP) => builder.with_webpki_roots(),
-        None => builder.clone().with_native_roots().unwrap_or_else(|_| builder.with_webpki_roots()),
-    };
-    let Some((certificate, key)) = settings.client_certificate.as_deref().zip(settings.client_key.as_deref()) else {
-        return Ok(trusting.with_no_client_auth());
-    };
-    const CERTIFICATE: &str = "upstream.client_certificate";
-    const KEY: &str = "upstream.client_key";
-    let chain = pem::certificates(CERTIFICATE, certificate, &pem::read(CERTIFICATE, certificate)?)?;
-    let key = pem::private_key(KEY, key, &pem::read(KEY, key)?.into())?;
-    let together = "upstream.client_certificate with upstream.client_key";
-    trusting.with_client_auth_cert(chain, key).map_err(|error| pem::unusable(together, error))
+/// Whom TLS to the upstream trusts, and what it shows.
+#[derive(Debug)]
+pub struct Trust {
+    /// As the library wants it.
+    pub client: ClientConfig,
+    /// When the first certificate of each file ends, since 1970.
+    ends: [(Certificate, Option<Duration>); 2],
+}
+
+impl Trust {
+    /// Reads the files: the platform's roots or, on a system that has none, those that Mozilla trusts, unless there is a
+    /// file of authorities.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] if a file cannot be used.
+    pub fn of(settings: &config::Upstream) -> Result<Self, TlsError> {
+        let mut ends = [(Certificate::UpstreamCa, None), (Certificate::UpstreamClient, None)];
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("ring supports the default protocol versions");
+        let trusting = match &settings.ca_file {
+            Some(path) => {
+                const SETTING: &str = "upstream.ca_file";
+                let authorities = pem::certificates(SETTING, path, &pem::read(SETTING, path)?)?;
+                ends[0].1 = pem::earliest_end(&authorities);
+                builder.with_root_certificates(pem::roots(SETTING, authorities)?)
+            }
+            // They take as long to read as all else at the start together.
+            None if settings.url.scheme() == Some(&Scheme::HTTP) => builder.with_webpki_roots(),
+            None => builder.clone().with_native_roots().unwrap_or_else(|_| builder.with_webpki_roots()),
+        };
+        let Some((certificate, key)) = settings.client_certificate.as_deref().zip(settings.client_key.as_deref())
+        else {
+            return Ok(Self { client: trusting.with_no_client_auth(), ends });
+        };
+        const CERTIFICATE: &str = "upstream.client_certificate";
+        const KEY: &str = "upstream.client_key";
+        let chain = pem::certificates(CERTIFICATE, certificate, &pem::read(CERTIFICATE, certificate)?)?;
+        ends[1].1 = pem::earliest_end(&chain);
+        let key = pem::private_key(KEY, key, &pem::read(KEY, key)?.into())?;
+        let together = "upstream.client_certificate with upstream.client_key";
+        let client = trusting.with_client_auth_cert(chain, key).map_err(|error| pem::unusable(together, error))?;
+        Ok(Self { client, ends })
+    }
+
+    /// It is in use from now on.
+    pub fn used(&self, metrics: &TlsMetrics) {
+        self.ends.iter().for_each(|(certificate, end)| metrics.used(*certificate, *end));
+    }
 }
 
 type Source = Box<dyn std::error::Error + Send + Sync>;

@@ -154,3 +154,44 @@ async fn the_upstream_is_trusted_by_a_file_and_shown_a_certificate() {
     }
     assert_eq!(chathub.total(), 1);
 }
+
+/// The last day of a year, as certificates here end, since 1970.
+fn end_of(year: i32) -> f64 {
+    rcgen::date_time_ymd(year, 12, 31).unix_timestamp() as f64
+}
+
+/// The metric of each use that a certificate has: of the server, its clients' authorities, the upstream's, and our own.
+async fn ends(gateway: &Gateway) -> [f64; 4] {
+    let metrics = gateway.metrics().await;
+    ["server", "server_client_ca", "upstream_ca", "upstream_client"]
+        .map(|of| metrics.value(&format!(r#"tls_certificate_expiry_timestamp_seconds{{certificate="{of}"}}"#)))
+}
+
+#[tokio::test]
+async fn an_operator_can_see_when_the_certificates_in_use_end_and_that_a_new_one_ends_later() {
+    let (chathub, files) = (Emulator::start().await, Files::of("tls_ends"));
+    let (authority, other) = (Authority::until(2033), Authority::until(2044));
+    // Of a chain, and of several authorities, the first to end counts.
+    let mut shown = authority.vouch_until(2031);
+    shown.certificate += &authority.pem();
+    let several = files.write("several.crt", &(other.pem() + &authority.pem()));
+    let ca = files.write("ca.crt", &other.pem());
+    let client = other.vouch_until(2035);
+    let (certificate, key) = (files.write("client.crt", &client.certificate), files.write("client.key", &client.key));
+    let settings = format!(
+        "server.tls_client_ca = '{several}'\nupstream.ca_file = '{ca}'\n\
+        upstream.client_certificate = '{certificate}'\nupstream.client_key = '{key}'"
+    );
+    let gateway = &showing(&chathub, &files, &shown).set(&settings).start().await;
+    assert_eq!(ends(gateway).await, [2031, 2033, 2044, 2035].map(end_of));
+
+    files.write("tls.key", "no key");
+    gateway.reaches(r#"tls_reloads_total{outcome="failed"}"#, 1.0).await;
+    assert_eq!(ends(gateway).await[0], end_of(2031), "it is the old one that is in use");
+
+    let renewed = authority.vouch_until(2032);
+    files.write("tls.crt", &renewed.certificate);
+    files.write("tls.key", &renewed.key);
+    gateway.reaches(r#"tls_reloads_total{outcome="done"}"#, 1.0).await;
+    assert_eq!(ends(gateway).await, [2032, 2033, 2044, 2035].map(end_of));
+}

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -30,8 +30,13 @@ pub(crate) struct Identity {
 impl Authority {
     /// A new one.
     pub(crate) fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    fn with(change: impl FnOnce(&mut CertificateParams)) -> Self {
         let mut params = CertificateParams::new([]).expect("no names are good names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        change(&mut params);
         let key = KeyPair::generate().expect("there are random numbers");
         Self(CertifiedIssuer::self_signed(params, key).expect("an authority can be made"))
     }
@@ -41,9 +46,24 @@ impl Authority {
         self.0.pem()
     }
 
+    /// A new one that ends with a year.
+    pub(crate) fn until(year: i32) -> Self {
+        Self::with(|params| params.not_after = date_time_ymd(year, 12, 31))
+    }
+
     /// Vouches for `localhost`.
     pub(crate) fn vouch(&self) -> Identity {
-        let params = CertificateParams::new(["localhost".to_owned()]).expect("the name is good");
+        self.vouch_with(|_| ())
+    }
+
+    /// Vouches for `localhost` until the end of a year.
+    pub(crate) fn vouch_until(&self, year: i32) -> Identity {
+        self.vouch_with(|params| params.not_after = date_time_ymd(year, 12, 31))
+    }
+
+    fn vouch_with(&self, change: impl FnOnce(&mut CertificateParams)) -> Identity {
+        let mut params = CertificateParams::new(["localhost".to_owned()]).expect("the name is good");
+        change(&mut params);
         let key = KeyPair::generate().expect("there are random numbers");
         let certificate = params.signed_by(&key, &self.0).expect("a certificate can be made");
         Identity { certificate: certificate.pem(), key: key.serialize_pem() }

@@ -1,11 +1,12 @@
 //! Clients' connections, and the log of what came by them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus::{IntCounter, IntGauge};
 
 use super::requests::InFlight;
-use super::{Catalogue, Counters};
+use super::{Catalogue, Counters, Floats};
 use crate::telemetry::label::words;
 
 words! {
@@ -102,10 +103,25 @@ words! {
     }
 }
 
-/// Certificates that are shown to clients.
+words! {
+    /// What certificates of a file are for.
+    Certificate {
+        /// Shown to clients: `server.tls_certificate`.
+        Server = "server",
+        /// Of the authorities of clients' certificates: `server.tls_client_ca`.
+        ServerClientCa = "server_client_ca",
+        /// Of the authorities of the upstream's certificate: `upstream.ca_file`.
+        UpstreamCa = "upstream_ca",
+        /// Shown to the upstream: `upstream.client_certificate`.
+        UpstreamClient = "upstream_client",
+    }
+}
+
+/// Certificates that are in use, to whichever side.
 #[derive(Debug, Clone)]
 pub struct TlsMetrics {
     reloads: Arc<Counters<ReloadOutcome>>,
+    ends: Arc<Floats<Certificate>>,
 }
 
 impl TlsMetrics {
@@ -116,7 +132,17 @@ impl TlsMetrics {
                 "Times the files of server.tls_certificate changed, by what came of it.",
                 "outcome",
             )),
+            ends: Arc::new(all.floats(
+                "tls_certificate_expiry_timestamp_seconds",
+                "When the first of the certificates in a file that is in use ends, since 1970; 0: there is no such file.",
+                "certificate",
+            )),
         }
+    }
+
+    /// These certificates are in use from now on; they end then, since 1970.
+    pub fn used(&self, certificate: Certificate, end: Option<Duration>) {
+        self.ends.of(certificate).set(end.unwrap_or_default().as_secs_f64());
     }
 
     /// The files have changed.

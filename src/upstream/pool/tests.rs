@@ -32,7 +32,8 @@ impl Upstream {
     }
 
     fn pool(&self, idle_timeout: Duration, room: &Room) -> Pool {
-        let connector = TimedConnector::new(LONG, connector::trust(&Default::default()).unwrap(), Protocols::All);
+        let connector =
+            TimedConnector::new(LONG, connector::Trust::of(&Default::default()).unwrap().client, Protocols::All);
         let url = format!("http://{}", self.0.local_addr().unwrap());
         Pool::new(connector, url.parse().unwrap(), idle_timeout, room.clone())
     }
