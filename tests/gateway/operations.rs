@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::{StreamExt, stream};
+use futures_util::future::join_all;
 use serde_json::Value;
 
-use crate::support::emulator::{Emulator, Endpoint, RateLimit};
+use crate::support::emulator::{Emulator, Endpoint};
 use crate::support::gateway::Gateway;
+use crate::support::scripted::Scripted;
 use crate::support::soon;
 
 /// The families that the README documents.
@@ -122,29 +123,80 @@ async fn requests_are_counted_by_route_status_and_part_of_the_cache() {
     assert!(metrics.value("cache_size_bytes") > 0.0);
 }
 
+/// A request of each kind, with everything in it that a client chooses: a token, an organization, ids, paths, fields.
+fn one_of_each_kind(number: u32) -> Vec<String> {
+    let organization = number % 1_000 + 1;
+    let synchronized = format!(r#"[{{"organizationId":{organization},"name":"A{number}"}}]"#);
+    let rows: [(String, String); 11] = [
+        (list_of(organization), String::new()),
+        ("GET /api/company/organization".to_owned(), String::new()),
+        ("POST /api/operator/synchronize".to_owned(), synchronized),
+        ("POST /api/operator/status".to_owned(), format!(r#"{{"id":{number},"status":1}}"#)),
+        ("POST /api/company/get-token".to_owned(), format!(r#"{{"login":"l{number}","password":"p"}}"#)),
+        ("POST /api/operator/get-token".to_owned(), format!(r#"{{"id":{number}}}"#)),
+        (format!("GET /api/chat/chats?organizationId={organization}"), String::new()),
+        (format!("POST /api/chat/{number}/message"), format!(r#"{{"textMessage":"{number}"}}"#)),
+        (format!("GET /chathub?id={number}"), String::new()),
+        (format!("GET /thing/{number}?access_token=t{number}"), String::new()),
+        (format!("DELETE /thing/{number}"), String::new()),
+    ];
+    rows.iter().map(|(line, content)| written(line, number, content)).collect()
+}
+
+fn list_of(organization: u32) -> String {
+    format!("GET /api/operator?organizationId={organization}")
+}
+
+/// A request as it is on the wire.
+fn written(line: &str, number: u32, content: &str) -> String {
+    let length = content.len();
+    format!(
+        "{line} HTTP/1.1\r\nhost: h{number}\r\nauthorization: Bearer token-{number}\r\nx-request-id: r{number}\r\n\
+        user-agent: agent-{number}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{content}"
+    )
+}
+
+async fn series(gateway: &Gateway) -> Vec<String> {
+    gateway.metrics().await.own().map(|(series, _)| series.to_owned()).collect()
+}
+
 #[tokio::test]
 async fn the_number_of_series_does_not_grow_with_clients_and_organizations() {
-    let chathub = Emulator::builder().rate_limit(RateLimit::Off).start().await;
-    let set = "throttle.mode = 'observe'\nthrottle.max_credentials = 10000";
-    let gateway = Gateway::before(&chathub).set(set).start().await;
-    gateway.client(&chathub.company_token("acme")).list(1).await;
-    let before: Vec<String> = gateway.metrics().await.own().map(|(series, _)| series.to_owned()).collect();
+    const LIST: &str = r#"[{"id":1,"name":"A","status":0}]"#;
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}", LIST.len());
+    let chathub = Scripted::forgetting(format!("{head}\r\n\r\n{LIST}")).await;
+    let set = "throttle.mode = 'observe'\nmetrics.organizations = [24]\nlog.access = false";
+    let gateway = Gateway::before_url(&chathub.url()).set(set).start().await;
+    let at_the_start = series(&gateway).await;
+    ask_all(&gateway, one_of_each_kind(0)).await;
+    let after_one = series(&gateway).await;
 
-    // A thousand tokens, and among them fifty organizations: what could become a label has been there.
-    let lists = (0..1_000).map(|number| {
-        let client = gateway.anybody().bearer(&chathub.company_token("acme"));
-        client.list(number % 50 + 1)
+    // Ten thousand tokens, each with its list of one of a thousand organizations, and some with one of each kind.
+    let clients = (0..50_u32).map(|client| {
+        let numbers = (1..=10_000).filter(move |number| number % 50 == client);
+        let requests = numbers.flat_map(|number| match number % 100 {
+            0 | 1 => one_of_each_kind(number),
+            _ => vec![written(&list_of(number % 1_000 + 1), number, "")],
+        });
+        ask_all(&gateway, requests)
     });
-    let answered = stream::iter(lists).buffer_unordered(32).filter(|answer| {
-        let is_good = answer.status == 200;
-        async move { is_good }
-    });
-    assert_eq!(answered.count().await, 1_000);
+    join_all(clients).await;
 
-    let after: Vec<String> = gateway.metrics().await.own().map(|(series, _)| series.to_owned()).collect();
-    assert_eq!(before, after);
+    assert!(gateway.metrics().await.value(r#"requests_total{route="list_operators",status="2xx"}"#) > 10_000.0);
+    let after_all = series(&gateway).await;
+    assert_eq!(after_one, after_all);
+    assert_eq!(at_the_start, after_all, "each series is there from the start");
     // And whoever is idle again is forgotten.
     gateway.reaches(r#"throttle_credentials{class="operator"}"#, 0.0).await;
+}
+
+/// Asks over one connection, one after the other.
+async fn ask_all(gateway: &Gateway, requests: impl IntoIterator<Item = String>) {
+    let mut connection = gateway.connect().await;
+    for request in requests {
+        connection.send(&request).await;
+        assert_eq!(connection.answer().await.status, 200, "{request}");
+    }
 }
 
 #[tokio::test]
