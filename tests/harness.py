@@ -243,11 +243,21 @@ class Gateway:
         return answer.text
 
 
+FREE = "127.0.0.1:0"
+"""Any address that nobody has."""
+
+
 @contextmanager
-def gateway(program: Path, upstream: str, directory: Path, settings: Mapping[str, str]) -> Iterator[Gateway]:
+def gateway(
+    program: Path,
+    upstream: str,
+    directory: Path,
+    settings: Mapping[str, str],
+    listen: str = FREE,
+    admin_listen: str = FREE,
+) -> Iterator[Gateway]:
     """A gateway before an upstream, once it is ready."""
-    free = "127.0.0.1:0"
-    command: list[str | Path] = [program, "--listen", free, "--admin-listen", free, "--upstream", upstream]
+    command: list[str | Path] = [program, "--listen", listen, "--admin-listen", admin_listen, "--upstream", upstream]
     with Program("gateway", command, directory, settings) as running:
         listen, admin = wait_until("the gateway tells its ports", lambda: addresses_told(running.err), running)
         started = Gateway(f"http://{listen}", f"http://{admin}", running)
