@@ -54,7 +54,8 @@ ODD_ANSWERS = [
 DOUBTS = [{"statusBefore": 500}, "dropAfter", {"latencyBefore": 1500}, {"statusBefore": 409}]
 """What becomes of writes; after the first three nobody knows whether they were applied."""
 
-BURST = 200
+LONG = "a" * 5000
+"""Part of a path that is longer than `log.access_buffer`."""
 
 
 def play_memory(stage: Stage, play: Play) -> None:
@@ -68,7 +69,7 @@ def play_memory(stage: Stage, play: Play) -> None:
         (_writes(stage), 1, 0.1),
         (_leaves(stage), 1, 0.3),
         (_purges(stage), 1, 0.5),
-        (_bursts(stage), 1, 0.3),
+        (_talks_long(stage), 1, 0.1),
     ):
         play.act(part, times, pause)
 
@@ -151,17 +152,10 @@ def _purges(stage: Stage) -> Callable[[], None]:
     return lambda: expect(ask("POST", target).status == 200, "a purge is refused")
 
 
-def _bursts(stage: Stage) -> Callable[[], None]:
-    """More lines of the log at once than its buffer holds."""
-
-    def part() -> None:
-        with suppress(OSError), stage.connect() as client:
-            client.sendall(head("GET", LIST) * BURST)
-            answered = 0
-            while answered < BURST and (more := client.recv(1 << 16)):
-                answered += more.count(b"HTTP/1.1 ")
-
-    return part
+def _talks_long(stage: Stage) -> Callable[[], None]:
+    """A request whose line in the log is longer than what may wait to be written."""
+    caller = stage.caller()
+    return lambda: caller.call("GET", "/api/" + LONG) and None
 
 
 # === line: quotas, waits, and an upstream that refuses ===
