@@ -29,8 +29,11 @@ MEMORY = {
     "throttle.operator.burst": "1000",
     "log.access_buffer": "4KiB",
     "log.access_hit_percent": "50",
-    "metrics.organizations": "[24, 42]",
+    "metrics.organizations": "6,24",
 }
+
+CALM = "/api/operator?organizationId=6"
+"""A list that no write hides."""
 
 ODD = [
     {**OWN, "Cookie": "a=b"},
@@ -80,6 +83,7 @@ def _polls(stage: Stage) -> Callable[[], None]:
     def part() -> None:
         caller = callers.__dict__.setdefault("own", stage.caller())
         caller.call("GET", LIST)
+        caller.call("GET", CALM)
         caller.call("GET", ORGANIZATIONS)
 
     return part
