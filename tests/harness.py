@@ -107,6 +107,8 @@ class Program:
     command: list[str | Path]
     directory: Path
     settings: Mapping[str, str] = field(default_factory=dict)
+    is_contained: bool = False
+    """Whether its environment holds nothing but its settings, as a container's does."""
 
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -116,9 +118,8 @@ class Program:
     def __enter__(self) -> Program:
         expect(Path(self.command[0]).exists(), f"{self.command[0]} is missing: tests/run builds and installs it")
         with self.out.open("wb") as out, self.err.open("wb") as err:
-            self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment(self.settings)
-            )
+            env = dict(self.settings) if self.is_contained else environment(self.settings)
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env)
         return self
 
     def __exit__(self, *_: object) -> None:
