@@ -1,0 +1,65 @@
+{{/*
+Names and labels. What a newcomer would get wrong: selectorLabels are for good, a Deployment's cannot be changed; so
+nothing that may ever change stands in them.
+*/}}
+
+{{- define "chathub-gateway.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end }}
+
+{{/* A release that bears the chart's name is not named twice. */}}
+{{- define "chathub-gateway.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end }}
+
+{{- define "chathub-gateway.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "chathub-gateway.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "chathub-gateway.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "chathub-gateway.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "chathub-gateway.serviceAccountName" -}}
+{{- $default := ternary (include "chathub-gateway.fullname" .) "default" .Values.serviceAccount.create -}}
+{{- default $default .Values.serviceAccount.name -}}
+{{- end }}
+
+{{/* The image: by digest if there is one, which names what was tested, else by tag. */}}
+{{- define "chathub-gateway.image" -}}
+{{- with .Values.image -}}
+{{- with .registry }}{{ . }}/{{ end }}{{ .repository }}
+{{- with .digest }}@{{ . }}{{ end }}
+{{- if not .digest }}:{{ default $.Chart.AppVersion .tag }}{{ end }}
+{{- end -}}
+{{- end }}
+
+{{/* An address with a port, as the settings have it. */}}
+{{- define "chathub-gateway.address" -}}
+{{- $host := ternary (printf "[%s]" .host) .host (contains ":" .host) -}}
+{{- printf "%s:%d" $host (int .port) -}}
+{{- end }}
+
+{{/* How a sidecar is built, native or classic; empty if the gateway is shared. */}}
+{{- define "chathub-gateway.style" -}}
+{{- if eq .Values.mode "sidecar" -}}
+{{- if ne .Values.sidecar.style "auto" -}}
+{{- .Values.sidecar.style -}}
+{{- else if semverCompare ">=1.29.0-0" .Capabilities.KubeVersion.Version -}}
+native
+{{- else -}}
+classic
+{{- end -}}
+{{- end -}}
+{{- end }}

@@ -1,0 +1,148 @@
+{{/*
+The gateway's settings as a TOML file: those of `settings`, and what the chart itself knows.
+
+What a newcomer would get wrong: Helm reads every number of a values file as a fraction, and its toToml prints 5 as 5.0,
+which the gateway refuses. So this prints by itself what the gateway has: words, whole numbers, switches and lists of them.
+*/}}
+
+{{/* Where the volume is mounted. A directory, for a mounted file would never change. */}}
+{{- define "chathub-gateway.directory" -}}
+/etc/chathub-gateway
+{{- end }}
+
+{{/* All settings, as YAML. */}}
+{{- define "chathub-gateway.settings" -}}
+{{- $own := deepCopy .Values.settings -}}
+{{- $files := include "chathub-gateway.files" . | fromYaml -}}
+{{- range $section, $entries := $files -}}
+{{- range $name, $file := $entries -}}
+{{- if hasKey (default dict (get $own $section)) $name -}}
+{{- fail (printf "settings.%s.%s: values under `secrets` set it too; leave one of them out" $section $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml (mustMergeOverwrite (include "chathub-gateway.defaults" . | fromYaml) $files $own) -}}
+{{- end }}
+
+{{/* What holds in this mode unless `settings` says otherwise; and the addresses, of which it can say nothing. */}}
+{{- define "chathub-gateway.defaults" -}}
+{{- $style := include "chathub-gateway.style" . -}}
+server:
+  listen: {{ include "chathub-gateway.address" (dict "host" (ternary "127.0.0.1" .Values.listenHost (ne $style "")) "port" .Values.ports.clients) | quote }}
+  workers: {{ ternary 1 2 (ne $style "") }}
+  drain_delay: {{ get (dict "native" "0s" "classic" "10s" "" "5s") $style }}
+  drain_deadline: 25s
+admin:
+  listen: {{ include "chathub-gateway.address" (dict "host" .Values.listenHost "port" .Values.ports.admin) | quote }}
+{{- end }}
+
+{{/* The settings that name a file of `secrets`. */}}
+{{- define "chathub-gateway.files" -}}
+{{- $directory := include "chathub-gateway.directory" . -}}
+{{- $secrets := .Values.secrets -}}
+{{- $server := dict -}}
+{{- $upstream := dict -}}
+{{- $files := dict "server" $server "upstream" $upstream -}}
+{{- if $secrets.serverTls.secretName -}}
+{{- $_ := set $server "tls_certificate" (printf "%s/server/tls.crt" $directory) -}}
+{{- $_ := set $server "tls_key" (printf "%s/server/tls.key" $directory) -}}
+{{- if $secrets.serverTls.clientCa -}}
+{{- $_ := set $server "tls_client_ca" (printf "%s/server/client-ca.crt" $directory) -}}
+{{- end -}}
+{{- end -}}
+{{- if $secrets.adminToken.secretName -}}
+{{- $_ := set $files "admin" (dict "token_file" (printf "%s/admin/token" $directory)) -}}
+{{- end -}}
+{{- if or $secrets.upstreamCa.configMapName $secrets.upstreamCa.secretName -}}
+{{- $_ := set $upstream "ca_file" (printf "%s/upstream/ca.crt" $directory) -}}
+{{- end -}}
+{{- if $secrets.upstreamClient.secretName -}}
+{{- $_ := set $upstream "client_certificate" (printf "%s/upstream/tls.crt" $directory) -}}
+{{- $_ := set $upstream "client_key" (printf "%s/upstream/tls.key" $directory) -}}
+{{- end -}}
+{{- if $secrets.credentials.secretName -}}
+{{- $_ := set $files "throttle" (dict "credentials_file" (printf "%s/credentials/credentials.toml" $directory)) -}}
+{{- end -}}
+{{- toYaml $files -}}
+{{- end }}
+
+{{/* The file. */}}
+{{- define "chathub-gateway.toml" -}}
+{{- include "chathub-gateway.checkMemory" . -}}
+# Written by the chart from its value `settings`: change it there.
+{{- range $section, $entries := include "chathub-gateway.settings" . | fromYaml }}
+{{- include "chathub-gateway.toml.section" (dict "path" $section "entries" $entries) }}
+{{- end }}
+{{- end }}
+
+{{/* A section, then those within it: in TOML what stands behind a section's name belongs to it. */}}
+{{- define "chathub-gateway.toml.section" -}}
+{{- $scalars := dict -}}
+{{- $sections := dict -}}
+{{- range $name, $value := .entries -}}
+{{- if kindIs "map" $value -}}
+{{- $_ := set $sections $name $value -}}
+{{- else if not (kindIs "invalid" $value) -}}
+{{- $_ := set $scalars $name $value -}}
+{{- end -}}
+{{- end -}}
+{{- if $scalars }}
+
+[{{ .path }}]
+{{- range $name, $value := $scalars }}
+{{ $name }} = {{ include "chathub-gateway.toml.value" $value }}
+{{- end }}
+{{- end }}
+{{- range $name, $entries := $sections }}
+{{- include "chathub-gateway.toml.section" (dict "path" (printf "%s.%s" $.path $name) "entries" $entries) }}
+{{- end }}
+{{- end }}
+
+{{/* TOML reads words as JSON writes them. */}}
+{{- define "chathub-gateway.toml.value" -}}
+{{- if kindIs "string" . -}}
+{{- toRawJson . -}}
+{{- else if kindIs "bool" . -}}
+{{- . -}}
+{{- else if kindIs "slice" . -}}
+{{- $values := list -}}
+{{- range . -}}
+{{- $values = append $values (include "chathub-gateway.toml.value" .) -}}
+{{- end -}}
+[{{ join ", " $values }}]
+{{- else -}}
+{{- int64 . -}}
+{{- end -}}
+{{- end }}
+
+{{/*
+A digest of the settings that wait for a restart, as an annotation of pods: they are replaced when one of these changes,
+and only then.
+*/}}
+{{- define "chathub-gateway.restartDigest" -}}
+{{- $settings := include "chathub-gateway.settings" . | fromYaml -}}
+{{- $awaiting := list -}}
+{{- range $path := list
+  "server.listen" "server.workers" "server.share_port" "server.tls_certificate" "server.tls_key" "server.tls_client_ca"
+  "admin.listen" "admin.token_file"
+  "upstream.url" "upstream.ca_file" "upstream.client_certificate" "upstream.client_key"
+  "log.format" "log.access" "log.access_buffer"
+-}}
+{{- $parts := splitList "." $path -}}
+{{- $value := get (default dict (get $settings (first $parts))) (last $parts) -}}
+{{- $awaiting = append $awaiting (printf "%s=%v" $path $value) -}}
+{{- end -}}
+{{- join "\n" $awaiting | sha256sum | trunc 16 -}}
+{{- end }}
+
+{{/* Refuses what would be killed for its memory at the worst moment, when the store is full. */}}
+{{- define "chathub-gateway.checkMemory" -}}
+{{- $limit := dig "limits" "memory" "" .Values.resources -}}
+{{- $capacity := dig "cache" "capacity" "64MiB" .Values.settings -}}
+{{- if $limit -}}
+{{- $needed := add (int64 (include "chathub-gateway.bytes" $capacity)) 67108864 -}}
+{{- if lt (int64 (include "chathub-gateway.bytes" $limit)) $needed -}}
+{{- fail (printf "resources.limits.memory: %v is too little for settings.cache.capacity (%s): give it 64Mi more than that at least" $limit $capacity) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
