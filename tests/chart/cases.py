@@ -1,0 +1,184 @@
+"""The values with which the chart is tested: sets that must be rendered, and single ones that must be refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from helm import Cluster
+
+GROUP = "admissionregistration.k8s.io"
+DIGEST = "sha256:" + "5f" * 32
+
+SECRETS = {
+    "adminToken": {"secretName": "gateway-admin"},
+    "serverTls": {"secretName": "gateway-tls", "clientCa": "ca.crt"},
+    "upstreamCa": {"configMapName": "roots"},
+    "upstreamClient": {"secretName": "gateway-client"},
+    "credentials": {"secretName": "gateway-quotas", "tokens": ["reports"]},
+}
+
+SETTINGS = {
+    "server": {"drain_deadline": "1m30s", "max_connections": 1000000},
+    "upstream": {"url": "https://chat.example:8443", "retry_percent": 0},
+    "cache": {"operators_ttl": "30s", "capacity": "128MiB"},
+    "throttle": {"mode": "observe", "operator": {"rate": "300/m", "burst": 10}, "upstream": {"rate": "50/s"}},
+    "log": {"access": False},
+}
+
+MONITORING = {
+    "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    "prometheusRule": {"enabled": True, "runbookUrl": "https://wiki.example/chathub"},
+    "dashboard": {"enabled": True, "annotations": {"folder": "Gateways"}},
+}
+
+IMAGE = {"registry": "registry.example/team", "digest": DIGEST, "tag": "ignored"}
+
+EXTRA = {
+    "extraEnv": [{"name": "CHATHUB_GATEWAY__LOG__LEVEL", "value": "debug"}],
+    "extraVolumes": [{"name": "more", "emptyDir": {}}],
+    "extraVolumeMounts": [{"name": "more", "mountPath": "/more"}],
+}
+
+PLACED: dict[str, Any] = {
+    "imagePullSecrets": [{"name": "pull"}],
+    "podAnnotations": {"team": "chat"},
+    "podLabels": {"team": "chat"},
+    "nodeSelector": {"kubernetes.io/arch": "arm64"},
+    "tolerations": [{"key": "spot", "operator": "Exists"}],
+    "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
+    "topologySpreadConstraints": [
+        {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}
+    ],
+    "priorityClassName": "important",
+    "serviceAccount": {"annotations": {"team": "chat"}},
+    "service": {"annotations": {"team": "chat"}, "type": "LoadBalancer", "port": 443},
+}
+
+FULL_SHARED: dict[str, Any] = {
+    "mode": "shared",
+    "replicas": 3,
+    "image": IMAGE,
+    "secrets": SECRETS,
+    "settings": SETTINGS,
+    "monitoring": MONITORING,
+    "networkPolicy": {"enabled": True, "clients": [{"podSelector": {"matchLabels": {"team": "chat"}}}]},
+    "resources": {"limits": {"memory": "256Mi"}},
+    **EXTRA,
+    **PLACED,
+}
+
+INJECTED: dict[str, Any] = {
+    "image": IMAGE,
+    "secrets": SECRETS,
+    "settings": SETTINGS,
+    "resources": {"limits": {"memory": "256Mi"}},
+    "monitoring": {"podMonitor": {"enabled": True}},
+    "injection": {"enabled": True, "namespaces": ["shop", "reports"]},
+    **EXTRA,
+}
+
+CHART: dict[str, dict[str, Any]] = {
+    "a sidecar": {},
+    "a sidecar with all that it can have": {
+        "image": IMAGE,
+        "secrets": SECRETS,
+        "settings": SETTINGS,
+        "resources": {"limits": {"memory": "256Mi"}},
+        "monitoring": MONITORING,
+    },
+    "a classic sidecar": {"sidecar": {"style": "classic"}, "listenHost": "::"},
+    "a shared gateway": {"mode": "shared"},
+    "a shared gateway with all that it can have": FULL_SHARED,
+    "a shared gateway that follows the load": {
+        "mode": "shared",
+        "autoscaling": {"enabled": True},
+        "monitoring": {"serviceMonitor": {"enabled": True}},
+        "networkPolicy": {"enabled": True},
+        "listenHost": "::",
+        "podDisruptionBudget": {"enabled": False},
+        "serviceAccount": {"create": False},
+        "tests": {"enabled": False},
+    },
+}
+"""Values of the chart itself; each set is rendered for every version that is tested."""
+
+EXAMPLE: dict[str, dict[str, Any]] = {
+    "an application with a sidecar": {},
+    "an application with a classic sidecar": {"chathub-gateway": {"sidecar": {"style": "classic"}}},
+    "an application with a sidecar that has all that it can have": {
+        "chathub-gateway": CHART["a sidecar with all that it can have"] | EXTRA,
+        "credential": {"secretName": "chathub"},
+    },
+    "an application without a gateway": {"chathub-gateway": {"enabled": False}},
+}
+"""Values of the example's chart."""
+
+INJECTORS = [
+    Cluster("1.32.0", (f"{GROUP}/v1alpha1/MutatingAdmissionPolicy",)),
+    Cluster("1.34.0", (f"{GROUP}/v1alpha1/MutatingAdmissionPolicy", f"{GROUP}/v1beta1/MutatingAdmissionPolicy")),
+    Cluster("1.36.0", tuple(f"{GROUP}/{each}/MutatingAdmissionPolicy" for each in ("v1alpha1", "v1beta1", "v1"))),
+    # Rendered without a cluster, as many pipelines do.
+    Cluster("1.36.0"),
+]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Values that must be refused, and words that the message must have."""
+
+    values: dict[str, Any]
+    words: tuple[str, ...]
+
+
+def settings(section: str, **entries: Any) -> dict[str, Any]:
+    return {"settings": {section: entries}}
+
+
+REFUSALS = [
+    Refusal({"mode": "both"}, ("mode", '"sidecar", "shared"')),
+    Refusal({"replica": 2}, ("replica is not allowed",)),
+    Refusal(settings("cache", operators_ttl=30), ("settings.cache.operators_ttl", "Expected: string")),
+    Refusal(settings("cache", operators_ttl="30"), ("settings.cache.operators_ttl", "([0-9]+s)?")),
+    Refusal(settings("cache", operators_ttl="1m60"), ("settings.cache.operators_ttl",)),
+    Refusal(settings("cache", operator_ttl="30s"), ("settings.cache", "operator_ttl is not allowed")),
+    Refusal(settings("cache", capacity="64Mi"), ("settings.cache.capacity", "i?B")),
+    Refusal(settings("server", workers=0), ("settings.server.workers", "greater than or equal to 1")),
+    Refusal(settings("server", workers=1.5), ("settings.server.workers", "Expected: integer")),
+    Refusal(settings("server", listen="0.0.0.0:80"), ("settings.server", "listen is not allowed")),
+    Refusal(settings("throttle", mode=False), ("settings.throttle.mode", "Expected: string")),
+    Refusal(settings("throttle", operator={"rate": "5/d"}), ("settings.throttle.operator.rate", "[smh]")),
+    Refusal(settings("log", level="loud"), ("settings.log.level", '"error"')),
+    Refusal(settings("upstream", url="chatapi.smsbat.com"), ("settings.upstream.url",)),
+    Refusal({"image": {"digest": "latest"}}, ("image.digest", "sha256")),
+    Refusal({"listenHost": "localhost"}, ("listenHost", "ipv4")),
+    Refusal({"sidecar": {"style": "nativ"}}, ("sidecar.style", '"native"')),
+    Refusal({"secrets": {"adminToken": {"value": "hush"}}}, ("secrets.adminToken", "value is not allowed")),
+    Refusal({"ports": {"clients": 70000}}, ("ports.clients", "65535")),
+    Refusal({"resources": {"limits": {"memory": "96Mi"}}}, ("resources.limits.memory", "96Mi", "64MiB")),
+    Refusal(settings("cache", capacity="1GiB"), ("resources.limits.memory", "192Mi", "1GiB")),
+    Refusal({"resources": {"limits": {"memory": "1X"}}}, ("resources.limits.memory", "1X")),
+    Refusal({"mode": "shared", "injection": {"enabled": True}}, ("injection.enabled", "shared")),
+    Refusal({"injection": {"enabled": True}}, ("injection.enabled", "injection.apiVersion")),
+    Refusal(
+        {"injection": {"enabled": True, "apiVersion": "v1"}, "sidecar": {"style": "classic"}},
+        ("sidecar.style", "native"),
+    ),
+    Refusal({"monitoring": {"serviceMonitor": {"enabled": True}}}, ("monitoring.serviceMonitor.enabled", "podMonitor")),
+    Refusal(
+        {"mode": "shared", "monitoring": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}},
+        ("monitoring.serviceMonitor.enabled", "twice"),
+    ),
+    Refusal(
+        {"secrets": {"upstreamCa": {"configMapName": "roots", "secretName": "roots"}}, "mode": "shared"},
+        ("secrets.upstreamCa", "not both"),
+    ),
+    Refusal(
+        {"secrets": {"adminToken": {"secretName": "a"}}, **settings("admin", token_file="/token")},
+        ("settings.admin.token_file", "secrets"),
+    ),
+    Refusal(
+        {"mode": "shared", "autoscaling": {"enabled": True, "minReplicas": 5}},
+        ("autoscaling.minReplicas", "maxReplicas"),
+    ),
+]

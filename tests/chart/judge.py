@@ -1,0 +1,144 @@
+"""What must hold of manifests: Kubernetes' own schemas, pod security, and the shape of what the schemas do not know.
+
+What a newcomer would get wrong: to trust in the schemas alone. They know no pod security, and nothing of the Prometheus
+operator's resources, whose unknown fields are dropped in silence.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import kubernetes_validate
+from kubernetes_validate import utils
+
+from harness import expect
+from helm import Manifest
+
+# It would read megabytes anew for each manifest.
+utils.schema_contents = functools.lru_cache(maxsize=None)(utils.schema_contents)
+
+NEWEST = utils.major_minor(kubernetes_validate.latest_version())
+"""The newest version of Kubernetes that is known."""
+
+SECURITY = {
+    "runAsNonRoot": True,
+    "runAsUser": 65532,
+    "runAsGroup": 65532,
+    "readOnlyRootFilesystem": True,
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""The security context of every container of the gateway's image, to the letter."""
+
+MONITORING = "monitoring.coreos.com/v1"
+
+ENDPOINT = {
+    "port": "chathub-admin",
+    "path": "/metrics",
+    "interval": "30s",
+    "relabelings": [{"targetLabel": "job", "replacement": "chathub-gateway"}],
+}
+
+
+def judge(found: list[Manifest], version: str) -> None:
+    """Fails at the first manifest that is not as it must be."""
+    expect(bool(found), "nothing is rendered")
+    for manifest in found:
+        what = f"{manifest['kind']} {manifest['metadata']['name']}"
+        if manifest["apiVersion"] == MONITORING:
+            judge_monitoring(manifest, what)
+        else:
+            judge_by_schema(manifest, what, version)
+        expect(manifest["kind"] != "Secret", f"{what}: secrets are given by reference only")
+        expect("namespace" in manifest["metadata"] or is_the_clusters(manifest), f"{what} has no namespace")
+        if pod := pod_of(manifest):
+            judge_pod(pod, what)
+
+
+def is_the_clusters(manifest: Manifest) -> bool:
+    return manifest["kind"].startswith("MutatingAdmissionPolicy")
+
+
+def judge_by_schema(manifest: Manifest, what: str, version: str) -> None:
+    try:
+        kubernetes_validate.validate(manifest, version, strict=True)
+    except kubernetes_validate.ValidationError as problem:
+        place = ".".join(str(each) for each in problem.path)
+        expect(False, f"{what} is no {manifest['kind']} of Kubernetes {version}: {place}: {problem.message[:300]}")
+    except kubernetes_validate.SchemaNotFoundError as problem:
+        expect(False, f"{what}: {problem.message}")
+
+
+def judge_monitoring(manifest: Manifest, what: str) -> None:
+    """The fields that are used, and no others: what is unknown there is dropped without a word."""
+    spec = manifest["spec"]
+    if manifest["kind"] == "PrometheusRule":
+        expect(set(spec) == {"groups"} and bool(spec["groups"]), f"{what} has no groups")
+        for group in spec["groups"]:
+            expect(set(group) <= {"name", "interval", "rules"} and bool(group["rules"]), f"{what}: {group['name']}")
+        return
+    endpoints = {"PodMonitor": "podMetricsEndpoints", "ServiceMonitor": "endpoints"}[manifest["kind"]]
+    expect(set(spec) <= {"selector", "namespaceSelector", endpoints}, f"{what} has {sorted(spec)}")
+    expect(spec[endpoints] == [ENDPOINT], f"{what}: {spec[endpoints]}")
+    expect(bool(spec["selector"]["matchLabels"]), f"{what} selects everything")
+
+
+def pod_of(manifest: Manifest) -> dict[str, Any] | None:
+    """The spec of the pods that a manifest makes."""
+    if manifest["kind"] == "Pod":
+        return manifest["spec"]
+    return manifest.get("spec", {}).get("template", {}).get("spec")
+
+
+def containers(pod: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Containers of every kind."""
+    yield from pod.get("initContainers", [])
+    yield from pod["containers"]
+
+
+def gateway_of(pod: dict[str, Any]) -> dict[str, Any]:
+    """The gateway's container."""
+    found = [each for each in containers(pod) if each["name"] == "chathub-gateway"]
+    expect(len(found) == 1, f"{len(found)} containers are the gateway")
+    return found[0]
+
+
+def judge_pod(pod: dict[str, Any], what: str) -> None:
+    """The restricted standard, and no token of Kubernetes."""
+    expect(pod.get("automountServiceAccountToken") is False, f"{what} mounts a token")
+    for field in ("hostNetwork", "hostPID", "hostIPC"):
+        expect(not pod.get(field), f"{what} has {field}")
+    for volume in pod.get("volumes", []):
+        expect("hostPath" not in volume, f"{what} mounts the node's {volume['name']}")
+    volumes = {each["name"] for each in pod.get("volumes", [])}
+    for container in containers(pod):
+        judge_container(container, pod, f"{what}, container {container['name']}")
+        mounted = {each["name"] for each in container.get("volumeMounts", [])}
+        expect(mounted <= volumes, f"{what} mounts {mounted - volumes}, which the pod has not")
+
+
+def judge_container(container: dict[str, Any], pod: dict[str, Any], what: str) -> None:
+    security = container.get("securityContext", {})
+    if container["image"].startswith(("chathub-gateway:", "registry.example/team/chathub-gateway")):
+        expect(security == SECURITY, f"{what}: {security}")
+    # An application may leave to the pod what the pod can say.
+    of_pod = pod.get("securityContext", {})
+    said = {**of_pod, **security}
+    expect(said.get("runAsNonRoot") is True and said.get("runAsUser", 0) > 0, f"{what} may be root")
+    expect(said.get("seccompProfile") == {"type": "RuntimeDefault"}, f"{what} has no seccomp profile")
+    expect(security.get("allowPrivilegeEscalation") is False, f"{what} may gain rights")
+    expect(security.get("capabilities") == {"drop": ["ALL"]}, f"{what} has capabilities")
+    resources = container.get("resources", {})
+    expect({"cpu", "memory"} <= set(resources.get("requests", {})), f"{what} asks for no resources: {resources}")
+    expect("memory" in resources.get("limits", {}), f"{what} has no limit of memory: {resources}")
+
+
+def from_cel(text: str) -> Any:
+    """What an object or list written in CEL is, read back as JSON."""
+    text = re.sub(r"Object[\w.]*\{", "{", text)
+    return json.loads(re.sub(r"([{,]\s*)(\w+): ", r'\1"\2": ', text))
