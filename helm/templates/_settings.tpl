@@ -2,7 +2,8 @@
 The gateway's settings as a TOML file: those of `settings`, and what the chart itself knows.
 
 What a newcomer would get wrong: Helm reads every number of a values file as a fraction, and its toToml prints 5 as 5.0,
-which the gateway refuses. So this prints by itself what the gateway has: words, whole numbers, switches and lists of them.
+which the gateway refuses. So this writes the sections itself; what stands in them (words, whole numbers, switches, lists)
+TOML writes as JSON does.
 */}}
 
 {{/* Where the volume is mounted. A directory, for a mounted file would never change. */}}
@@ -90,29 +91,12 @@ admin:
 
 [{{ .path }}]
 {{- range $name, $value := $scalars }}
-{{ $name }} = {{ include "chathub-gateway.toml.value" $value }}
+{{ $name }} = {{ toRawJson $value }}
 {{- end }}
 {{- end }}
 {{- range $name, $entries := $sections }}
 {{- include "chathub-gateway.toml.section" (dict "path" (printf "%s.%s" $.path $name) "entries" $entries) }}
 {{- end }}
-{{- end }}
-
-{{/* TOML reads words as JSON writes them. */}}
-{{- define "chathub-gateway.toml.value" -}}
-{{- if kindIs "string" . -}}
-{{- toRawJson . -}}
-{{- else if kindIs "bool" . -}}
-{{- . -}}
-{{- else if kindIs "slice" . -}}
-{{- $values := list -}}
-{{- range . -}}
-{{- $values = append $values (include "chathub-gateway.toml.value" .) -}}
-{{- end -}}
-[{{ join ", " $values }}]
-{{- else -}}
-{{- int64 . -}}
-{{- end -}}
 {{- end }}
 
 {{/*

@@ -37,12 +37,7 @@ SECURITY = {
 
 MONITORING = "monitoring.coreos.com/v1"
 
-ENDPOINT = {
-    "port": "chathub-admin",
-    "path": "/metrics",
-    "interval": "30s",
-    "relabelings": [{"targetLabel": "job", "replacement": "chathub-gateway"}],
-}
+ENDPOINT = {"port": "chathub-admin", "path": "/metrics", "interval": "30s"}
 
 
 def judge(found: list[Manifest], version: str) -> None:
