@@ -43,7 +43,7 @@ Pods created from now on with the label {{ .Values.injection.label }}: "true" ge
 {{- with .Values.baseUrlVariable }}, and its
 address in {{ . }}{{ end }}. In these namespaces, which must exist:
 
-  {{ join ", " (.Values.injection.namespaces | default (list .Release.Namespace) | uniq) }}
+  {{ include "chathub-gateway.namespaces" . | fromYamlArray | join ", " }}
 
 For pods that a Deployment has made already:
 

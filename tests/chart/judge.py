@@ -53,6 +53,17 @@ def judge(found: list[Manifest], version: str) -> None:
         expect("namespace" in manifest["metadata"] or is_the_clusters(manifest), f"{what} has no namespace")
         if pod := pod_of(manifest):
             judge_pod(pod, what)
+            judge_settings(pod, manifest["metadata"]["namespace"], found, what)
+
+
+def judge_settings(pod: dict[str, Any], namespace: str, found: list[Manifest], what: str) -> None:
+    """The settings that a pod mounts are in its namespace."""
+    there = [each["metadata"] for each in found if each["kind"] == "ConfigMap"]
+    named = {(each["namespace"], each["name"]) for each in there}
+    for volume in pod.get("volumes", []):
+        if volume["name"] == "chathub-gateway":
+            name = volume["projected"]["sources"][0]["configMap"]["name"]
+            expect((namespace, name) in named, f"{what} mounts {name}, which is not in {namespace} but in {named}")
 
 
 def is_the_clusters(manifest: Manifest) -> bool:
