@@ -31,7 +31,9 @@ app.kubernetes.io/name: {{ include "chathub-gateway.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{/* Where pods with the gateway are, as a YAML list: the settings must be in each, for a pod mounts only what is in its own. */}}
+{{/*
+Where pods with the gateway are, as a YAML list. The settings must be in each, for a pod mounts only what is in its own.
+*/}}
 {{- define "chathub-gateway.namespaces" -}}
 {{- $namespaces := list .Release.Namespace -}}
 {{- if and (eq .Values.mode "sidecar") .Values.injection.enabled -}}

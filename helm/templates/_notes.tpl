@@ -49,13 +49,13 @@ For pods that a Deployment has made already:
 
   kubectl patch deployment NAME --patch '{"spec":{"template":{"metadata":{"labels":{ {{- .Values.injection.label | toRawJson }}:"true"}}}}}'
 
-Each of these namespaces has the settings in ConfigMap {{ include "chathub-gateway.fullname" . }}. Secrets that are named in `secrets` must be there too,
-or the pods do not start.
+Each of these namespaces has the settings in ConfigMap {{ include "chathub-gateway.fullname" . }}.
+Secrets that are named in `secrets` must be there too, or the pods do not start.
 {{- end }}
 
 {{- define "chathub-gateway.notes.sidecar" -}}
-chathub-gateway's settings are in ConfigMap {{ include "chathub-gateway.fullname" . }}; its container is {{ include "chathub-gateway.style" . }} and stands in the pod template of the
-application that includes it:
+chathub-gateway's settings are in ConfigMap {{ include "chathub-gateway.fullname" . }}.
+Its container is {{ include "chathub-gateway.style" . }} and stands in the pod template of the application that includes it:
 
   {{ "{{" }}- $gateway := index .Subcharts "chathub-gateway" }}
   {{ ternary "initContainers" "containers" (eq (include "chathub-gateway.style" .) "native") }}:
