@@ -11,7 +11,8 @@ use crate::chathub::Route;
 use crate::telemetry::label::{StatusClass, words};
 
 /// An exchange with the upstream crosses the internet: no use below a millisecond.
-const UPSTREAM_SECONDS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
+const UPSTREAM_SECONDS: [f64; 15] =
+    [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0];
 words! {
     /// How an exchange with the upstream went.
     UpstreamOutcome {
