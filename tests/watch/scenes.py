@@ -10,7 +10,6 @@ import itertools
 import json
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 
 from harness import ask, expect
 from stage import CHATS, FRESH, LIST, ORGANIZATIONS, OWN, STATUS, SYNCHRONIZE, Play, Stage, head

@@ -121,6 +121,7 @@ words! {
 #[derive(Debug, Clone)]
 pub struct TlsMetrics {
     reloads: Arc<Counters<ReloadOutcome>>,
+    failed: IntGauge,
     ends: Arc<Floats<Certificate>>,
 }
 
@@ -132,6 +133,10 @@ impl TlsMetrics {
                 "Times the files of server.tls_certificate changed, by what came of it.",
                 "outcome",
             )),
+            failed: all.gauge(
+                "tls_reload_failed",
+                "1 while the files of server.tls_certificate cannot be used and those before go on, otherwise 0.",
+            ),
             ends: Arc::new(all.floats(
                 "tls_certificate_expiry_timestamp_seconds",
                 "When the first of the certificates in a file that is in use ends, since 1970; 0: there is no such file.",
@@ -148,6 +153,7 @@ impl TlsMetrics {
     /// The files have changed.
     pub fn reloaded(&self, outcome: ReloadOutcome) {
         self.reloads.of(outcome).inc();
+        self.failed.set((outcome == ReloadOutcome::Failed).into());
     }
 }
 

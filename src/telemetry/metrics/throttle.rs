@@ -10,8 +10,9 @@ use crate::telemetry::label::words;
 use crate::throttle::pacer::{Count, Terms, Trouble};
 use crate::throttle::{Class, Rejection, Verdict};
 
-/// At 5/s a place in the line is worth 0.2 s; the longest wait is 15 s by default.
-const WAIT_SECONDS: [f64; 10] = [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0];
+/// At 5/s a place in the line is worth 0.2 s. The longest wait is 15 s by default, three quarters of it for reads, and an hour
+/// at the most: a quantile cannot exceed the last bound, and an alert asks for one near `throttle.max_wait`.
+const WAIT_SECONDS: [f64; 14] = [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 7.5, 10.0, 12.0, 15.0, 30.0, 60.0, 300.0];
 
 words! {
     /// What the throttle decided on a request.
