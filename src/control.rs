@@ -89,7 +89,8 @@ pub async fn run(command: Command, config: &Config) -> Result<String, ControlErr
         Command::Probe { what, timeout } => gateway.once("GET", what.path(), timeout.unwrap_or(PATIENCE)).await,
         Command::Wait { timeout } => gateway.ready(timeout.unwrap_or(START)).await,
         Command::Drain { timeout } => gateway.drained(timeout.unwrap_or(config.server.drain_deadline)).await,
-        Command::Quit => gateway.once("POST", "/quit", PATIENCE).await,
+        Command::Quit { now: false } => gateway.once("POST", "/quit", PATIENCE).await,
+        Command::Quit { now: true } => gateway.once("POST", "/quit?now", PATIENCE).await,
         Command::Check | Command::Config => Ok(String::new()),
     }
 }

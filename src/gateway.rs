@@ -269,7 +269,8 @@ async fn drain(
     tracing::info!(delay = ?server.drain_delay, "stopping: no longer ready");
     let asked = Instant::now();
     // Whoever has left before has been noticed for so long already.
-    sleep_until(lifecycle.leave() + server.drain_delay).await;
+    let delay = sleep_until(lifecycle.leave() + server.drain_delay);
+    select(pin!(delay), pin!(lifecycle.was_asked_to_hurry())).await;
     tracing::info!(deadline = ?server.drain_deadline, "draining: no longer accepting");
     lifecycle.enter(Phase::Draining);
     while accepting.join_next().await.is_some() {}

@@ -18,6 +18,7 @@ pub struct Lifecycle {
     phases: Phases,
     left: Arc<OnceLock<Instant>>,
     quit: Arc<Notify>,
+    hurry: Arc<Notify>,
     under_way: UnderWay,
 }
 
@@ -42,7 +43,7 @@ impl Lifecycle {
     /// A gateway that serves.
     #[must_use]
     pub fn new(under_way: UnderWay) -> Self {
-        Self { phases: Phases::new(), left: Arc::default(), quit: Arc::default(), under_way }
+        Self { phases: Phases::new(), left: Arc::default(), quit: Arc::default(), hurry: Arc::default(), under_way }
     }
 
     /// Returns one that sees the phases.
@@ -66,6 +67,16 @@ impl Lifecycle {
     /// Asks the gateway to end as a signal does.
     pub fn quit(&self) {
         self.quit.notify_one();
+    }
+
+    /// Asks the gateway not to wait for `server.drain_delay` when it ends, or no longer: nobody is coming any more.
+    pub fn hurry(&self) {
+        self.hurry.notify_one();
+    }
+
+    /// Waits until somebody has asked the gateway not to wait.
+    pub async fn was_asked_to_hurry(&self) {
+        self.hurry.notified().await;
     }
 
     /// Waits until somebody has asked the gateway to end.

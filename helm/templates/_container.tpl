@@ -187,7 +187,7 @@ nobody else mounts them; a narrower mode would need a group that is the applicat
 {{- include "chathub-gateway.env" . -}}
 {{- if eq (include "chathub-gateway.style" .) "classic" }}
 - name: CHATHUB_GATEWAY_QUIT_URL
-  value: {{ printf "http://127.0.0.1:%d/quit" (int .Values.ports.admin) | quote }}
+  value: {{ printf "http://127.0.0.1:%d/quit?now" (int .Values.ports.admin) | quote }}
 {{- end -}}
 {{- end }}
 

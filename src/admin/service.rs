@@ -70,10 +70,18 @@ impl Admin {
         if !self.access.allows(peer, request.headers()) {
             return forbidden();
         }
-        let path = request.uri().path();
-        tracing::info!(%peer, path, "asked by an operator");
+        let (ends, is_now) = match (request.uri().path(), request.uri().query()) {
+            ("/drain", None) => (false, false),
+            ("/quit", None) => (true, false),
+            ("/quit", Some("now")) => (true, true),
+            _ => return text(StatusCode::BAD_REQUEST, "here are /drain, /quit and /quit?now\n"),
+        };
+        tracing::info!(%peer, ends, is_now, "asked by an operator to leave");
         self.lifecycle.leave();
-        if path == "/quit" {
+        if is_now {
+            self.lifecycle.hurry();
+        }
+        if ends {
             self.lifecycle.quit();
         }
         json(self.state())
@@ -137,6 +145,14 @@ mod tests {
         let admin = Admin { metrics, store, lifecycle: lifecycle.clone(), access };
         assert_eq!(status(&admin, "GET", "/readyz"), 200);
         assert_eq!(status(&admin, "POST", "/drain"), 403, "from elsewhere than loopback");
+        let near = |path: &str| {
+            let request = Request::post(path).body(()).unwrap();
+            admin.answer(IpAddr::from([127, 0, 0, 1]), &request).status().as_u16()
+        };
+        for path in ["/quit?later", "/quit?", "/drain?now"] {
+            assert_eq!(near(path), 400, "{path}");
+        }
+        assert_eq!(status(&admin, "GET", "/readyz"), 200);
         lifecycle.leave();
         assert_eq!(status(&admin, "GET", "/readyz"), 503);
         assert_eq!(status(&admin, "GET", "/livez"), 200);

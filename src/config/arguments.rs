@@ -76,7 +76,11 @@ pub enum Command {
         timeout: Option<Duration>,
     },
     /// Ask the running gateway to stop, as SIGTERM does
-    Quit,
+    Quit {
+        /// Do not wait for server.drain_delay: nobody is coming any more
+        #[arg(long)]
+        now: bool,
+    },
 }
 
 /// What a running gateway can be asked to say of itself.

@@ -24,8 +24,8 @@ from helm import Cluster, manifests, settings_file, template
 THE_CHARTS_OWN = {"server.listen", "admin.listen"}
 """Settings that the chart makes of its values `listenHost` and `ports`."""
 
-ANNOUNCED = {"metrics.organizations", "log.access_format", "log.access_hit_percent"}
-"""Settings that the schema knows before the gateway does."""
+RESTART = "needs a restart"
+"""What the gateway says of a setting that is read at the start only."""
 
 FROM_OUTSIDE = {"enabled", "global"}
 """Values that a chart may get from one that depends on it, and has no default for."""
@@ -41,6 +41,17 @@ class Setting:
     about: str
     value: Any
     is_set: bool
+
+    @property
+    def notes(self) -> list[str]:
+        """What is said of it in brackets, such as its bounds."""
+        found = re.search(r"\(([^()]+)\)\.?$", self.about)
+        return found[1].split("; ") if found else []
+
+    @property
+    def needs_restart(self) -> bool:
+        """Whether it is read at the start only."""
+        return RESTART in self.notes
 
 
 def run(gateway: Path, *arguments: str | Path, **settings: str) -> str:
@@ -71,7 +82,7 @@ def check_names(gateway: Path, schema: dict[str, Any]) -> None:
     described = described_settings(schema)
     missing = set(known) - set(described) - THE_CHARTS_OWN
     expect(not missing, f"values.schema.json lacks the settings {sorted(missing)}")
-    strange = set(described) - set(known) - ANNOUNCED
+    strange = set(described) - set(known)
     expect(not strange, f"values.schema.json has settings that the gateway has not: {sorted(strange)}")
     for path in sorted(set(described) & set(known)):
         compare(path, known[path], described[path])
@@ -96,12 +107,12 @@ def compare(path: str, setting: Setting, described: dict[str, Any]) -> None:
     wanted = "rate" if path.endswith(".rate") else kind_of(setting.value)
     kind = described.get("$ref", "").rpartition("/")[2] or described["type"]
     expect(kind in (wanted, "string"), f"{path} is described as {kind}, and is {wanted}")
-    bounds = re.search(r"\(([^()]+)\)\.?$", setting.about)
+    bounds = "; ".join(note for note in setting.notes if note != RESTART)
     if kind == "integer":
         said = f"{described['minimum']} to {described['maximum']}"
-        expect(bounds is not None and bounds[1] == said, f"{path} is described as {said}: {setting.about}")
+        expect(bounds == said, f"{path} is described as {said}: {setting.about}")
     if "enum" in described:
-        words = re.split(r", | or ", bounds[1]) if bounds else []
+        words = re.split(r", | or ", bounds)
         expect(described["enum"] == words, f"{path} is described as {described['enum']}: {setting.about}")
 
 
@@ -111,6 +122,8 @@ def kind_of(value: Any) -> str:
         return "boolean"
     if isinstance(value, int):
         return "integer"
+    if isinstance(value, list):
+        return "array"
     for kind, shape in (("duration", r"\d+(ms|s|m|h)"), ("size", r"\d+([KMGT]i)?B"), ("path", r"/.+")):
         if re.fullmatch(shape, value):
             return kind

@@ -91,6 +91,25 @@ async fn whoever_may_not_purge_may_not_end_the_program_either() {
 }
 
 #[tokio::test]
+async fn who_knows_that_nobody_is_coming_any_more_spares_the_program_the_wait() {
+    let chathub = Emulator::start().await;
+    let slow = [("CHATHUB_GATEWAY__SERVER__DRAIN_DELAY", "5m"), ("CHATHUB_GATEWAY__SERVER__DRAIN_DEADLINE", "10m")];
+    for is_stopping in [false, true] {
+        let program = Program::before(&chathub.url(), &slow).await;
+        let admin = program.admin_address;
+        if is_stopping {
+            program.terminate();
+            let is_ready = || async { ask(admin, "probe").await.status.code() };
+            eventually(is_ready, |code| *code == Some(1)).await;
+        }
+
+        assert_eq!(told(&ask(admin, "quit --now").await).0, Some(0));
+
+        assert_eq!(program.ends().await.code, Some(0), "stopping before: {is_stopping}");
+    }
+}
+
+#[tokio::test]
 async fn a_program_that_drains_serves_on_tells_connections_to_close_and_is_quiet_at_last() {
     let chathub = Emulator::start().await;
     let program = Program::before(&chathub.url(), &[]).await;

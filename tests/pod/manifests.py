@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -68,14 +67,12 @@ class Pod:
     is_job: bool
 
 
-def read(path: Path, secrets: Secrets) -> dict[str, Pod]:
-    """The pods of Deployments and Jobs, by the names of these."""
-    documents = [
-        each for whole in yaml.safe_load_all(path.read_text("utf-8")) if whole for each in whole.get("items", [whole])
-    ]
+def read(text: str, secrets: Secrets) -> list[Pod]:
+    """The pods of Deployments and Jobs."""
+    documents = [each for each in yaml.safe_load_all(text) if each]
     maps = {each["metadata"]["name"]: each["data"] for each in documents if each["kind"] == "ConfigMap"}
     owners = [each for each in documents if each["kind"] in ("Deployment", "Job")]
-    return {each["metadata"]["name"]: _pod(each, maps, secrets) for each in owners}
+    return [_pod(each, maps, secrets) for each in owners]
 
 
 def _pod(owner: Document, maps: Secrets, secrets: Secrets) -> Pod:
