@@ -74,8 +74,15 @@ impl Renderer {
         let text = &mut self.text;
         text.extend_from_slice(if JSON { br#"{"time":""# } else { b"time=" });
         self.timestamps.rfc3339(text, told.ended);
-        text.extend_from_slice(if JSON { br#"","request_id":"# } else { b" request_id=" });
-        value::<JSON>(text, line.id.as_bytes());
+        if JSON {
+            // Ids are fit to stand in quotes, and need not be looked at again.
+            text.extend_from_slice(br#"","request_id":""#);
+            text.extend_from_slice(line.id.as_bytes());
+            text.push(b'"');
+        } else {
+            text.extend_from_slice(b" request_id=");
+            value::<JSON>(text, line.id.as_bytes());
+        }
         // It has nothing to escape (RFC 9110 §5.6.2).
         word!(text, "method", line.method.as_str().as_bytes());
         name!(text, "path");
