@@ -28,7 +28,8 @@ pub struct Operators {
     pub statuses: StatusCounts,
 }
 
-/// Returns the operators that a list holds, or `None` if `content` is not the array that `list` promises (contract 1.1, 1.4).
+/// Returns the operators that a list holds, or `None` if `content` is not the array that `list` promises (contract 1.1,
+/// 1.4).
 #[must_use]
 pub fn operators(list: List, content: &[u8]) -> Option<Operators> {
     #[derive(Deserialize)]

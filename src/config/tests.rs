@@ -1,5 +1,6 @@
 //! The settings as their users meet them: a file, an environment, a line of flags, and what comes of them.
 
+mod lists;
 mod messages;
 mod sources;
 mod table;
