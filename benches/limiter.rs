@@ -81,7 +81,7 @@ struct Coming {
 impl Coming {
     fn comes(&mut self, owner: Digest) -> Arrival {
         self.now += Duration::from_secs(1);
-        self.pacer.arrive(self.now, &ask(owner, Rank::Foreground), || None, || ()).0
+        self.pacer.arrive(self.now, &ask(owner, Rank::Foreground), 1, || None, || ()).0
     }
 }
 
@@ -94,7 +94,7 @@ fn credentials(criterion: &mut Criterion) {
         let mut coming = Coming { pacer: Pacer::new(terms(Duration::from_secs(1))), now: Duration::ZERO };
         let later = Duration::from_secs(1_000_000_000);
         for number in 1..count {
-            coming.pacer.arrive(later, &ask(owner(number), Rank::Foreground), || None, || ());
+            coming.pacer.arrive(later, &ask(owner(number), Rank::Foreground), 1, || None, || ());
         }
         group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
             bencher.iter(|| black_box(coming.comes(owner(0))));
@@ -123,11 +123,11 @@ fn waiting(criterion: &mut Criterion) {
         for count in [1, 100, 1_000] {
             let mut pacer = Pacer::new(terms(Duration::from_millis(20)));
             (0..=count).for_each(|_| {
-                pacer.arrive(Duration::ZERO, &ask(owner, Rank::Foreground), || None, || ());
+                pacer.arrive(Duration::ZERO, &ask(owner, Rank::Foreground), 1, || None, || ());
             });
             group.bench_function(BenchmarkId::new(name, count), |bencher| {
                 bencher.iter(|| {
-                    let (arrival, _) = pacer.arrive(Duration::ZERO, &ask(owner, rank), || None, || ());
+                    let (arrival, _) = pacer.arrive(Duration::ZERO, &ask(owner, rank), 1, || None, || ());
                     let Arrival::Wait(ticket, _) = arrival else { panic!("there is no cell: {arrival:?}") };
                     pacer.leave(Duration::ZERO, ticket);
                 });

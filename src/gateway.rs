@@ -6,7 +6,6 @@ mod works;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -21,13 +20,12 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use crate::admin::{self, Access, Admin};
 use crate::chathub::credential::DigestKey;
 use crate::clock::Clock;
-use crate::config::{self, Changed, Config};
+use crate::config::{self, Changed};
 use crate::error::chain;
 use crate::lifecycle::{Lifecycle, UnderWay};
 use crate::pem::TlsError;
 use crate::phase::Phase;
 use crate::reload::{Loaded, Unfit};
-use crate::secret::Secret;
 use crate::server::listener::{self, Places};
 use crate::server::tls::Acceptor;
 use crate::server::workers::{self, Workers};
@@ -62,15 +60,6 @@ pub enum StartError {
     /// The system has no random numbers to give.
     #[error("draw a random key")]
     Random(#[source] getrandom::Error),
-    /// The secret of those who may purge could not be read, or there is none in the file.
-    #[error("read the secret in {} (admin.token_file)", path.display())]
-    Secret {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        #[source]
-        source: io::Error,
-    },
     /// A certificate, a key or authorities cannot be used.
     #[error("use TLS")]
     Tls(#[from] TlsError),
@@ -134,10 +123,9 @@ impl Gateway {
         let access_log = AccessLog::start(log, config.log.access_buffer, metrics.access_log.clone());
         let digests = DigestKey::random().map_err(StartError::Random)?;
         let tls = tls_files(&config.server).map(|files| Acceptor::start(files, metrics.tls.clone())).transpose()?;
-        let secret = config.admin.token_file.as_deref().map(read_secret).transpose()?;
         Ok(Self {
             access_log: access_log.map_err(StartError::AccessLog)?,
-            access: Access::new(digests.clone(), secret.as_ref()),
+            access: Access::new(digests.clone(), loaded.secret.as_deref()),
             digests,
             tls,
             loaded,
@@ -179,7 +167,7 @@ impl Gateway {
         let lifecycle = Lifecycle::new(under_way.clone());
         let mut works = Works::new(
             Parts {
-                workers: self.workers.count(),
+                workers: self.workers.handles().cloned().collect(),
                 metrics: self.metrics.clone(),
                 clock: self.clock,
                 digests: self.digests,
@@ -189,25 +177,18 @@ impl Gateway {
             },
             self.loaded,
         );
-        if works.config().upstream.warm {
-            for (worker, upstream) in self.workers.handles().zip(works.upstreams()) {
-                drop(worker.spawn(upstream.warm()));
-            }
-        }
+        let is_shared = works.config().server.share_port;
         let serving = Serving {
             settings: Arc::new(RwLock::new(connection_settings(&works.config().server, &self.metrics).into())),
             tls: self.tls,
             places: places(&works.config().server),
-            shared_by: works
-                .config()
-                .server
-                .share_port
-                .then(|| u32::try_from(self.listeners.len()).unwrap_or(u32::MAX)),
+            shared_by: is_shared.then(|| u32::try_from(self.listeners.len()).unwrap_or(u32::MAX)),
             lifecycle: lifecycle.clone(),
             connections: under_way.connections.clone(),
         };
         let (metrics, store) = (self.metrics, Arc::clone(works.store()));
-        let admin = Admin { metrics: metrics.clone(), store, lifecycle: lifecycle.clone(), access: self.access };
+        let access = self.access.clone();
+        let admin = Admin { metrics: metrics.clone(), store, lifecycle: lifecycle.clone(), access };
         let admin = tokio::spawn(admin::serve(self.admin_listener, Arc::new(admin)));
         let stacks: Vec<_> = works.stacks().into_iter().map(Current::new).collect();
         let mut accepting = JoinSet::new();
@@ -216,9 +197,17 @@ impl Gateway {
         }
 
         let renewing = again.for_each(|loaded| {
-            if let Some(loaded) = told(loaded, &metrics.settings) {
-                renew(loaded, &mut works, &serving, &metrics);
-                stacks.iter().zip(works.stacks()).for_each(|(current, stack)| current.replace(stack));
+            match loaded {
+                Ok(loaded) => {
+                    let changed = renew(loaded, &mut works, &serving, &metrics);
+                    self.access.renew(works.secret());
+                    stacks.iter().zip(works.stacks()).for_each(|(current, stack)| current.replace(stack));
+                    tell(&changed, &metrics.settings);
+                }
+                Err(unfit) => {
+                    tracing::error!(error = chain(&unfit), "the settings are refused, those before go on");
+                    metrics.settings.refused();
+                }
             }
             ready(())
         });
@@ -231,31 +220,28 @@ impl Gateway {
     }
 }
 
-/// Returns settings that were read again, and tells of those that are refused.
-fn told(loaded: Result<Loaded, Unfit>, metrics: &SettingsMetrics) -> Option<Loaded> {
-    loaded
-        .inspect_err(|unfit| {
-            tracing::error!(error = chain(unfit), "the settings are refused, those before go on");
-            metrics.refused();
-        })
-        .ok()
-}
-
 /// Puts settings in force, but for the stacks.
-fn renew(loaded: Loaded, works: &mut Works, serving: &Serving, metrics: &Metrics) {
-    let Changed { at_once, at_next_start } = works.change_to(loaded);
-    let Config { server, log, .. } = works.config();
+fn renew(loaded: Loaded, works: &mut Works, serving: &Serving, metrics: &Metrics) -> Changed {
+    let changed = works.change_to(loaded);
+    let config::Config { server, log, metrics: measured, .. } = works.config();
     serving.places.set(server.max_connections, server.max_connections_per_peer);
     *serving.settings.write().unwrap_or_else(PoisonError::into_inner) = connection_settings(server, metrics).into();
-    metrics.operators.watch(&works.config().metrics.organizations);
+    metrics.operators.watch(&measured.organizations);
     telemetry::logging::set_level(log.level);
-    metrics.settings.reloaded(at_next_start.len());
-    tracing::info!(changed = at_once.join(", "), "the settings were read again and are in force");
+    changed
+}
+
+/// Tells of settings that are in force.
+fn tell(changed: &Changed, metrics: &SettingsMetrics) {
+    let Changed { at_once, at_next_start } = changed;
+    metrics.reloaded(at_next_start.len());
+    match at_once.is_empty() {
+        true => tracing::info!("the settings were read again, and nothing has changed that is in force"),
+        false => tracing::info!(changed = at_once.join(", "), "the settings were read again and are in force"),
+    }
     if !at_next_start.is_empty() {
-        tracing::warn!(
-            settings = at_next_start.join(", "),
-            "these settings are read at the start only: restart to change them"
-        );
+        let settings = at_next_start.join(", ");
+        tracing::warn!(settings, "these settings are read at the start only: restart to change them");
     }
 }
 
@@ -284,12 +270,17 @@ async fn drain(
     ended
 }
 
-fn places(server: &config::Server) -> Places {
-    Places::new(server.max_connections, server.max_connections_per_peer)
+/// Reads the files of the clients' TLS, if there are any.
+///
+/// # Errors
+///
+/// Why they cannot be used.
+pub fn check_tls(config: &config::Config) -> Result<(), StartError> {
+    tls_files(&config.server).map_or(Ok(()), |files| files.check().map_err(StartError::Tls))
 }
 
-fn read_secret(path: &Path) -> Result<Secret, StartError> {
-    Secret::read(path).map_err(|source| StartError::Secret { path: path.to_owned(), source })
+fn places(server: &config::Server) -> Places {
+    Places::new(server.max_connections, server.max_connections_per_peer)
 }
 
 fn bind(

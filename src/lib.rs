@@ -27,7 +27,7 @@
 //! | [`error`], [`clock`] | every reason for an answer of our own; the one source of time |
 //! | [`tally`], [`capacity`] | what is under way; how much of it there may be |
 //! | [`phase`], [`lifecycle`] | serving, leaving, draining, closed; who may ask for it |
-//! | [`pem`], [`secret`] | certificates and keys from files; what is never told |
+//! | [`pem`], [`secret`], [`watched`] | certificates and keys from files; what is never told; files that change |
 //!
 //! # Glossary
 //!
@@ -69,6 +69,7 @@ pub mod telemetry;
 mod testing;
 pub mod throttle;
 pub mod upstream;
+pub mod watched;
 pub mod wire;
 
 pub use config::Config;

@@ -6,9 +6,9 @@
 
 use std::process::ExitCode;
 
-use chathub_gateway::config::{Arguments, Command, Config, Credentials, Format, Problems};
+use chathub_gateway::config::{Arguments, Command, Config, Format, Problems};
 use chathub_gateway::error::chain;
-use chathub_gateway::gateway::Ended;
+use chathub_gateway::gateway::{self, Ended, StartError};
 use chathub_gateway::reload::{Loaded, Source, Unfit};
 use chathub_gateway::{Gateway, control, telemetry};
 use clap::Parser;
@@ -29,22 +29,34 @@ fn main() -> ExitCode {
     let Some(command) = command else {
         return run(source).unwrap_or_else(|error| failed(&*error));
     };
+    if command == Command::Check {
+        return check(source).map_or_else(
+            |error| failed(&*error),
+            |()| {
+                println!("the settings are good");
+                ExitCode::SUCCESS
+            },
+        );
+    }
     let config = match source.config() {
         Ok(config) => config,
         Err(problems) => return wrong(&problems),
     };
-    match command {
-        Command::Check => match Credentials::of_settings(&config) {
-            Ok(_) => println!("the settings are good"),
-            Err(problems) => return wrong(&problems),
-        },
-        Command::Config => print!("{}", config.to_toml()),
-        command => match ask(command, &config) {
-            Ok(said) => println!("{said}"),
-            Err(error) => return failed(&*error),
-        },
+    if command == Command::Config {
+        print!("{}", config.to_toml());
+        return ExitCode::SUCCESS;
+    }
+    match ask(command, &config) {
+        Ok(said) => println!("{said}"),
+        Err(error) => return failed(&*error),
     }
     ExitCode::SUCCESS
+}
+
+/// Reads the settings and all files that they name, as a gateway that starts does.
+fn check(mut source: Source) -> Result<(), Box<dyn std::error::Error>> {
+    let loaded = source.read()?;
+    Ok(gateway::check_tls(&loaded.config)?)
 }
 
 /// Asks a gateway that runs.
@@ -142,5 +154,7 @@ fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
         return wrong(problems);
     }
     eprintln!("chathub-gateway: {}", chain(error));
-    FAILED.into()
+    // A file that settings name is a part of them.
+    let is_of_settings = error.is::<Unfit>() || matches!(error.downcast_ref(), Some(StartError::Tls(_)));
+    if is_of_settings { WRONG_SETTINGS.into() } else { FAILED.into() }
 }

@@ -27,13 +27,27 @@ impl Secret {
     ///
     /// # Errors
     ///
-    /// The system's error, and one of its own if the file is empty.
+    /// The system's error, and one of its own if what it holds is no word that can be sent as a bearer token.
     pub fn read(path: &Path) -> io::Result<Self> {
-        let secret = Self::new(std::fs::read(path)?);
-        match secret.word().is_empty() {
-            true => Err(io::Error::other("the file is empty; write a long random word into it")),
-            false => Ok(secret),
+        Self::from_file(std::fs::read(path)?)
+    }
+
+    /// Takes over what a file holds.
+    ///
+    /// # Errors
+    ///
+    /// If it is empty, or no word that can be sent as a bearer token (RFC 6750 §2.1).
+    pub fn from_file(content: Vec<u8>) -> io::Result<Self> {
+        let secret = Self::new(content);
+        let word = secret.word();
+        if word.is_empty() {
+            return Err(io::Error::other("the file is empty; write a long random word into it"));
         }
+        if !word.iter().all(|byte| byte.is_ascii_graphic() && *byte != b',') {
+            let advice = "what is in the file cannot be sent as a bearer token; write one long random word into it";
+            return Err(io::Error::other(advice));
+        }
+        Ok(secret)
     }
 
     /// Returns the bytes.

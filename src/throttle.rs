@@ -41,6 +41,7 @@ pub use quota::Quota;
 pub use refusal::{Refusal, Rejection};
 
 use crate::chathub::Route;
+use crate::config::SingleCredential;
 
 crate::telemetry::label::words! {
     /// The classes of requests that share a quota.
@@ -55,6 +56,17 @@ crate::telemetry::label::words! {
 }
 
 impl Class {
+    /// Returns the quota that a single credential has in this class, if it has one of its own.
+    #[must_use]
+    pub fn quota_of(self, single: &SingleCredential) -> Option<Quota> {
+        let quota = match self {
+            Self::Operator => single.operator,
+            Self::Other => single.other,
+            Self::Login => None,
+        };
+        quota.as_ref().map(Quota::from)
+    }
+
     /// Returns the class of a route.
     #[must_use]
     pub const fn of(route: Route) -> Self {

@@ -194,9 +194,11 @@ fn a_secret_that_cannot_be_read_or_is_empty_is_told_at_the_start() {
         [("CHATHUB_GATEWAY__SERVER__LISTEN", "127.0.0.1:0"), ("CHATHUB_GATEWAY__ADMIN__LISTEN", "127.0.0.1:0")];
     for (path, told) in [(empty.as_str(), "the file is empty"), ("/nowhere/secret", "No such file")] {
         let [listen, admin] = anywhere;
-        let output = run(&[], &[listen, admin, ("CHATHUB_GATEWAY__ADMIN__TOKEN_FILE", path)]);
+        let settings = [listen, admin, ("CHATHUB_GATEWAY__ADMIN__TOKEN_FILE", path)];
+        let output = run(&[], &settings);
 
-        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(output.status.code(), WRONG);
+        assert_eq!(run(&["check"], &settings).stderr, output.stderr, "a check finds what a start would");
         let expected = format!("chathub-gateway: read the secret in {path} (admin.token_file): {told}");
         assert!(stderr(&output).contains(&expected), "{output:?}");
     }

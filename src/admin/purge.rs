@@ -5,6 +5,7 @@
 //! everything.
 
 use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, ORIGIN};
@@ -81,25 +82,33 @@ impl Purge {
 /// Who may purge: whoever has the secret, or if there is none, whoever is on loopback.
 ///
 /// Where there is a secret, loopback is no proof: behind a service mesh or a forwarded port everybody is there.
+/// Clones share the secret.
 #[derive(Debug, Clone)]
 pub struct Access {
     digests: DigestKey,
-    secret: Option<Digest>,
+    secret: Arc<RwLock<Option<Digest>>>,
 }
 
 impl Access {
     /// Keeps a digest of the secret. Blanks around it, such as the line end of a file, do not count.
     #[must_use]
     pub fn new(digests: DigestKey, secret: Option<&Secret>) -> Self {
-        let secret = secret.map(|secret| digests.digest_other(secret.word()));
-        Self { digests, secret }
+        let access = Self { digests, secret: Arc::default() };
+        access.renew(secret);
+        access
+    }
+
+    /// From now on that is the secret.
+    pub fn renew(&self, secret: Option<&Secret>) {
+        let digest = secret.map(|secret| self.digests.digest_other(secret.word()));
+        *self.secret.write().unwrap_or_else(PoisonError::into_inner) = digest;
     }
 
     /// Returns whether somebody may. Digests are compared, so how long it takes tells nothing of the secret.
     #[must_use]
     pub fn allows(&self, peer: IpAddr, fields: &HeaderMap) -> bool {
         let given = || fields.get(AUTHORIZATION).and_then(|value| bearer_token(value.as_bytes()));
-        match self.secret {
+        match *self.secret.read().unwrap_or_else(PoisonError::into_inner) {
             Some(secret) => given().is_some_and(|word| self.digests.digest_other(word) == secret),
             // A page in a browser on this machine can send this too, but not without saying where it comes from.
             None => peer.to_canonical().is_loopback() && !fields.contains_key(ORIGIN),

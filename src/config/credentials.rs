@@ -112,7 +112,13 @@ impl Credentials {
         if self.is_empty() {
             return None;
         }
-        self.by_sha256.get(&sha256(value)).map(|index| &self.all[*index])
+        self.of_sha256(&sha256(value))
+    }
+
+    /// Returns the entry of that SHA-256.
+    #[must_use]
+    pub fn of_sha256(&self, sha256: &[u8; 32]) -> Option<&SingleCredential> {
+        self.by_sha256.get(sha256).map(|index| &self.all[*index])
     }
 
     /// Returns whether no credential has quotas of its own.

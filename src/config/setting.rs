@@ -177,7 +177,7 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     admin.listen: Kind::Address,
         "Address on which operators are served, other than the clients'; port 0 takes any free one" [fixed];
     admin.token_file: Kind::Path,
-        "File with the secret of those who may purge, drain and quit; absent: loopback only", example "/run/secrets/admin-token" [fixed];
+        "File with the secret of those who may purge, drain and quit; absent: loopback only", example "/run/secrets/admin-token";
 
     upstream.url: Kind::Url, "Scheme, host and perhaps port of ChatHub; http, for tests only, or https" [fixed];
     upstream.ca_file: Kind::Path,

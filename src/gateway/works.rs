@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
+
 use crate::cache::{CacheLayer, FillLayer, Lifetimes, Refresh};
 use crate::capacity::Capacity;
 use crate::chathub::credential::DigestKey;
@@ -14,6 +16,7 @@ use crate::config;
 use crate::edge::{AccessLogLayer, AdmissionLayer, RescueLayer};
 use crate::invalidation::{InspectionLayer, InvalidationLayer};
 use crate::reload::Loaded;
+use crate::secret::Secret;
 use crate::shed::ShedLayer;
 use crate::stack::{self, CoreParts, EdgeParts, Stack};
 use crate::store::Store;
@@ -35,13 +38,14 @@ pub(super) struct Works {
     flights: Arc<Flights>,
     in_flight: Capacity,
     limiter: Limiter,
+    retry: RetryReads,
     /// The way to the upstream of each worker.
     clients: Vec<Arc<Client>>,
 }
 
 /// What is made before.
 pub(super) struct Parts {
-    pub(super) workers: usize,
+    pub(super) workers: Vec<Handle>,
     pub(super) metrics: Metrics,
     pub(super) clock: Clock,
     pub(super) digests: DigestKey,
@@ -55,14 +59,26 @@ impl Works {
     pub(super) fn new(parts: Parts, loaded: Loaded) -> Self {
         let config = &loaded.config;
         let (mode, terms) = (config.throttle.mode, terms(&config.throttle));
-        Self {
+        let works = Self {
             store: Arc::new(Store::new(config.cache.capacity, longest_life(&config.cache), &parts.metrics.store)),
             flights: Arc::default(),
             in_flight: Capacity::new(config.server.max_in_flight),
             limiter: Limiter::start(mode, terms, parts.clock, parts.metrics.throttle.clone()),
+            retry: RetryReads::new(config.upstream.retry_percent, parts.metrics.upstream.clone()),
             clients: clients(&loaded, &parts),
             in_force: loaded,
             parts,
+        };
+        works.warm();
+        works
+    }
+
+    /// Makes connections, so that nobody need wait for them.
+    fn warm(&self) {
+        if self.config().upstream.warm {
+            for (worker, upstream) in self.parts.workers.iter().zip(self.upstreams()) {
+                drop(worker.spawn(upstream.warm()));
+            }
         }
     }
 
@@ -71,24 +87,45 @@ impl Works {
         &self.in_force.config
     }
 
+    /// Returns the secret of those who may purge, if there is one.
+    pub(super) fn secret(&self) -> Option<&Secret> {
+        self.in_force.secret.as_deref()
+    }
+
     pub(super) const fn store(&self) -> &Arc<Store> {
         &self.store
     }
 
-    /// Puts other settings in force, as far as they can be while the gateway runs, and returns which are different. Stacks
-    /// that were made before go on with those of before.
+    /// Puts other settings in force, as far as they can be while the gateway runs, and returns which are different, or
+    /// name files that are. Stacks that were made before go on with those of before.
     pub(super) fn change_to(&mut self, loaded: Loaded) -> config::Changed {
         let before = self.in_force.clone();
-        let changed = self.in_force.config.change_to(loaded.config);
+        let mut changed = self.in_force.config.change_to(loaded.config);
         self.in_force.credentials = loaded.credentials;
         self.in_force.trust = loaded.trust;
+        self.in_force.secret = loaded.secret;
+        changed.at_once.extend(different_files(&before, &self.in_force));
+        changed.at_once.sort_unstable();
+        changed.at_once.dedup();
         let config = &self.in_force.config;
         self.store.set_longest_life(longest_life(&config.cache));
         self.in_flight.set(config.server.max_in_flight);
-        self.limiter = self.limiter.renewed(config.throttle.mode, terms(&config.throttle));
+        if before.config.throttle != config.throttle || before.credentials != self.in_force.credentials {
+            let credentials = &self.in_force.credentials;
+            self.limiter = self.limiter.renewed(config.throttle.mode, terms(&config.throttle), |class, special| {
+                credentials.of_sha256(&special.sha256).and_then(|single| class.quota_of(single))
+            });
+        }
+        if before.config.upstream.retry_percent != config.upstream.retry_percent {
+            self.retry = RetryReads::new(config.upstream.retry_percent, self.parts.metrics.upstream.clone());
+        }
         // Else the connections that there are would be lost, to no end.
-        if before.config.upstream != config.upstream || !Arc::ptr_eq(&before.trust, &self.in_force.trust) {
+        let way = |upstream: &config::Upstream| {
+            (upstream.connect_timeout, upstream.pool_idle_timeout, upstream.pool_max_idle)
+        };
+        if way(&before.config.upstream) != way(&config.upstream) || !Arc::ptr_eq(&before.trust, &self.in_force.trust) {
             self.clients = clients(&self.in_force, &self.parts);
+            self.warm();
         }
         changed
     }
@@ -150,7 +187,7 @@ impl Works {
                 clock: *clock,
                 operators: metrics.operators.clone(),
             },
-            retry: RetryReads::new(config.upstream.retry_percent, metrics.upstream.clone()),
+            retry: self.retry.clone(),
             inspection: InspectionLayer { max_inspect: cache.max_inspect },
             shed: ShedLayer { capacity: self.in_flight.clone() },
             throttle: ThrottleLayer {
@@ -167,6 +204,26 @@ impl Works {
             feedback: FeedbackLayer { clock: *clock },
         }
     }
+}
+
+/// Returns the settings that name files with other contents.
+fn different_files(before: &Loaded, after: &Loaded) -> Vec<&'static str> {
+    let upstream = &after.config.upstream;
+    let trust = [
+        ("upstream.ca_file", upstream.ca_file.is_some()),
+        ("upstream.client_certificate", upstream.client_certificate.is_some()),
+    ];
+    let is_trust_different = !Arc::ptr_eq(&before.trust, &after.trust);
+    let trust = trust.into_iter().filter(|(_, is_set)| *is_set && is_trust_different).map(|(path, _)| path);
+    let others = [
+        ("throttle.credentials_file", before.credentials != after.credentials),
+        ("admin.token_file", word(before) != word(after)),
+    ];
+    others.into_iter().filter(|(_, is_different)| *is_different).map(|(path, _)| path).chain(trust).collect()
+}
+
+fn word(loaded: &Loaded) -> Option<&[u8]> {
+    loaded.secret.as_deref().map(Secret::word)
 }
 
 fn longest_life(cache: &config::Cache) -> std::time::Duration {
@@ -200,5 +257,5 @@ fn clients(loaded: &Loaded, parts: &Parts) -> Vec<Arc<Client>> {
             trust: loaded.trust.client.clone(),
         }))
     };
-    (0..parts.workers).map(client).collect()
+    parts.workers.iter().map(client).collect()
 }

@@ -1,5 +1,9 @@
 //! On real files, and without waiting for the poll.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+
 use super::*;
 
 /// A directory of files, named for its test and taken away in the end.
@@ -128,7 +132,7 @@ async fn a_file_that_is_being_written_is_read_when_it_is_whole() {
     let mut source = source(&file);
     source.read().unwrap();
     let began = tokio::time::Instant::now();
-    let changes = source.changes();
+    let changes = source.files.change();
     let writing = async {
         sleep(Duration::from_millis(1900)).await;
         directory.write("settings.toml", "");

@@ -1,8 +1,5 @@
-//! TLS to clients: who we are, whom we let in, and both anew when the files change.
-//!
-//! What a newcomer would get wrong: to watch the files for events. Kubernetes puts a new directory in the place of the old
-//! one behind a symbolic link, so the file that is watched never changes. The files are small; they are read every few
-//! seconds and compared. Files that cannot be used change nothing: the old certificate goes on, and metric and log tell.
+//! TLS to clients: who we are, whom we let in, and both anew when the files change. Files that cannot be used change
+//! nothing: the old certificate goes on, and metric and log tell.
 
 use std::io::{self, IoSlice};
 use std::path::PathBuf;
@@ -23,9 +20,7 @@ use crate::error::chain;
 use crate::pem::{self, TlsError};
 use crate::secret::Secret;
 use crate::telemetry::metrics::{Certificate, ReloadOutcome, TlsMetrics};
-
-/// How long a changed file may wait to be seen.
-const POLL_INTERVAL: Duration = Duration::from_secs(2);
+use crate::watched;
 
 /// The protocols that are agreed on within the handshake (RFC 7301), the preferred one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -48,15 +43,6 @@ struct Contents {
     client_ca: Option<Vec<u8>>,
 }
 
-impl PartialEq for Contents {
-    fn eq(&self, other: &Self) -> bool {
-        // The time it takes tells nobody anything: nobody but us asks.
-        self.key.expose() == other.key.expose()
-            && self.certificate == other.certificate
-            && self.client_ca == other.client_ca
-    }
-}
-
 /// What can be made of them.
 struct Usable {
     config: Arc<ServerConfig>,
@@ -69,7 +55,44 @@ struct Usable {
 pub struct Acceptor(Arc<RwLock<Arc<ServerConfig>>>);
 
 impl Files {
-    fn read(&self) -> Result<Contents, TlsError> {
+    /// Reads them, and makes of them what they are for.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`].
+    pub fn check(&self) -> Result<(), TlsError> {
+        self.read().map(drop)
+    }
+
+    fn look(&self) -> watched::Files {
+        watched::Files::of([&self.certificate, &self.key].into_iter().chain(&self.client_ca))
+    }
+
+    /// Goes on for as long as there is an acceptor.
+    async fn look_after(self, mut seen: watched::Files, metrics: TlsMetrics, current: Weak<RwLock<Arc<ServerConfig>>>) {
+        loop {
+            seen.change().await;
+            let Some(current) = current.upgrade() else { return };
+            seen = seen.now();
+            match self.read() {
+                Ok(usable) => {
+                    *current.write().unwrap_or_else(PoisonError::into_inner) = usable.used(&metrics);
+                    tracing::info!("new certificate in use");
+                    metrics.reloaded(ReloadOutcome::Done);
+                }
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "new certificate refused, the old one goes on");
+                    metrics.reloaded(ReloadOutcome::Failed);
+                }
+            }
+        }
+    }
+
+    fn read(&self) -> Result<Usable, TlsError> {
+        self.understand(&self.contents()?)
+    }
+
+    fn contents(&self) -> Result<Contents, TlsError> {
         Ok(Contents {
             certificate: pem::read("server.tls_certificate", &self.certificate)?,
             key: pem::read("server.tls_key", &self.key)?.into(),
@@ -118,10 +141,10 @@ impl Acceptor {
     ///
     /// [`TlsError`].
     pub fn start(files: Files, metrics: TlsMetrics) -> Result<Self, TlsError> {
-        let contents = files.read()?;
-        let acceptor = Self(Arc::new(RwLock::new(files.understand(&contents)?.used(&metrics))));
-        let watch = Watch { files, seen: Some(contents), metrics };
-        tokio::spawn(watch.run(Arc::downgrade(&acceptor.0)));
+        // Before they are used, so that a change in between is seen.
+        let seen = files.look();
+        let acceptor = Self(Arc::new(RwLock::new(files.read()?.used(&metrics))));
+        tokio::spawn(files.look_after(seen, metrics, Arc::downgrade(&acceptor.0)));
         Ok(acceptor)
     }
 
@@ -135,53 +158,6 @@ impl Acceptor {
         let accepted = timeout(limit, TlsAcceptor::from(config).accept(stream)).await;
         let stream = accepted.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         Ok(Io::Tls(Box::new(stream)))
-    }
-}
-
-/// Looks after the files.
-struct Watch {
-    files: Files,
-    /// What was found last, whether it was good or not; `None` if a file could not be read.
-    seen: Option<Contents>,
-    metrics: TlsMetrics,
-}
-
-impl Watch {
-    /// Goes on for as long as there is an acceptor.
-    async fn run(mut self, current: Weak<RwLock<Arc<ServerConfig>>>) {
-        loop {
-            tokio::time::sleep(POLL_INTERVAL).await;
-            let Some(current) = current.upgrade() else { return };
-            match self.look() {
-                None => {}
-                Some(Ok(usable)) => {
-                    *current.write().unwrap_or_else(PoisonError::into_inner) = usable.used(&self.metrics);
-                    tracing::info!("new certificate in use");
-                    self.metrics.reloaded(ReloadOutcome::Done);
-                }
-                Some(Err(error)) => {
-                    tracing::warn!(error = chain(&error), "new certificate refused, the old one goes on");
-                    self.metrics.reloaded(ReloadOutcome::Failed);
-                }
-            }
-        }
-    }
-
-    /// Returns what came of the files if they are not as they were.
-    fn look(&mut self) -> Option<Result<Usable, TlsError>> {
-        let found = self.files.read();
-        if found.as_ref().ok() == self.seen.as_ref() {
-            return None;
-        }
-        let (seen, usable) = match found {
-            Ok(contents) => {
-                let usable = self.files.understand(&contents);
-                (Some(contents), usable)
-            }
-            Err(error) => (None, Err(error)),
-        };
-        self.seen = seen;
-        Some(usable)
     }
 }
 

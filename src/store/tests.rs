@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::chathub::id::OperatorId;
 use crate::chathub::{Groups, List, OrganizationId};
+use crate::clock::Clock;
 use crate::testing::{self, entry, is_current, key, store_list};
 
 fn store(capacity: u64) -> Store {
@@ -273,4 +274,22 @@ fn while_a_list_too_long_to_be_indexed_is_stored_a_switch_hides_every_list_of_op
     store_list(&store, key("a", 42), &[8]).unwrap();
     drop(store.fence().begin_write(&operator(7)));
     assert!(is_current(&store, &key("a", 42)), "it has left, and the index is exact again");
+}
+
+#[test]
+fn memory_is_reclaimed_by_the_longest_life_at_the_time_when_an_answer_was_stored() {
+    let life = LongestLife::new(Duration::from_secs(60));
+    let (store, now) = (store(1 << 20), Clock::start().now().into_std());
+    let stored = entry(&store.begin_fetch(key("a", 24), false), &[]);
+    let reclaimed = || life.expire_after_create(&stored.key, &stored, now);
+    assert_eq!(reclaimed(), Some(Duration::from_secs(120)));
+    life.set(Duration::from_secs(3600));
+    assert_eq!(reclaimed(), Some(Duration::from_secs(7200)));
+    assert_eq!(
+        life.expire_after_update(&stored.key, &stored, now, None),
+        reclaimed(),
+        "nor does a newer one keep the old end"
+    );
+    store.set_longest_life(Duration::from_secs(7));
+    assert_eq!(store.longest_life.reclaimed_after(), Duration::from_secs(14));
 }

@@ -132,6 +132,16 @@ impl Health {
         (self.share + risen).min(1.0)
     }
 
+    /// What is done about refusals changes: nothing lasts longer than it would by the new settings.
+    pub(super) fn heed(&mut self, now: Duration, remedy: Remedy) {
+        if !remedy.is_adaptive {
+            self.share = 1.0;
+        }
+        if let State::Stopped { until, .. } = &mut self.state {
+            *until = (*until).min(now + remedy.max_stop);
+        }
+    }
+
     /// Returns whether forgetting it would change nothing.
     pub(super) fn is_good(&self, now: Duration) -> bool {
         let ended = match self.state {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::health::{Change, Health, Remedy, State, Verdict, projected};
 use super::line::{Line, Waiting};
-use super::quota::{Bucket, Quota};
+use super::quota::{Bucket, Quota, Special};
 use super::{Class, Rank};
 use crate::chathub::credential::Digest;
 
@@ -18,7 +18,7 @@ pub(super) struct Lane<W> {
     /// Whose it is; `None` if it is that of all who find no lane.
     pub(super) owner: Option<Digest>,
     /// The quota, if it is not that of the class.
-    special: Option<Box<Quota>>,
+    special: Option<Box<Special>>,
     bucket: Bucket,
     health: Option<Box<Health>>,
     pub(super) line: Line<W>,
@@ -28,12 +28,12 @@ pub(super) struct Lane<W> {
     pub(super) is_in_turn: bool,
     /// Nobody waited when the first of those came who wait now, and none has gone since.
     is_fresh: bool,
-    /// Its special quota, or that it has none, is that of the settings in force.
-    is_current: bool,
+    /// By which settings its special quota was told, or that it has none: the number of their terms.
+    pub(super) told_by: u32,
 }
 
 impl<W> Lane<W> {
-    pub(super) fn new(class: Class, owner: Option<Digest>, special: Option<Quota>) -> Self {
+    pub(super) fn new(class: Class, owner: Option<Digest>, special: Option<Special>) -> Self {
         Self {
             class,
             owner,
@@ -44,32 +44,52 @@ impl<W> Lane<W> {
             due: None,
             is_in_turn: false,
             is_fresh: false,
-            is_current: true,
+            told_by: 0,
         }
     }
 
-    /// The quota of the class changes. Whether the lane still has a quota of its own is seen when its credential comes.
-    pub(super) fn outdate(&mut self, before: &Quota, after: &Quota, now: Duration) {
-        self.is_current = self.owner.is_none();
-        if self.special.is_none() {
-            self.bucket.change(before, after, now);
+    /// The terms change: `resolve` tells the quota that a credential of its own quota has by the new ones. Whether one that had
+    /// none has one now is seen when it comes.
+    pub(super) fn change_terms(
+        &mut self,
+        before: &Quota,
+        after: &Quota,
+        now: Duration,
+        remedy: Remedy,
+        resolve: impl FnOnce(Class, &Special) -> Option<Quota>,
+    ) {
+        let used = self.quota(before, now);
+        if let Some(special) = &mut self.special {
+            match resolve(self.class, special) {
+                Some(quota) => special.quota = quota,
+                None => self.special = None,
+            }
         }
+        if let Some(health) = &mut self.health {
+            health.heed(now, remedy);
+        }
+        let quota = self.quota(after, now);
+        self.bucket.change(&used, &quota, now);
     }
 
-    /// The lane's own quota is told by whoever made it, and not by the settings.
-    pub(super) const fn doubt(&mut self) {
-        self.is_current = false;
-    }
-
-    /// Its credential comes: `special` tells the quota of its own by the settings in force, if it has one.
-    pub(super) fn update(&mut self, of_class: &Quota, now: Duration, special: impl FnOnce() -> Option<Quota>) {
-        if std::mem::replace(&mut self.is_current, true) {
-            return;
+    /// Its credential comes, by the terms of that number: `special` tells its quota, if it has one of its own. What newer terms
+    /// have told stays. Returns whether the quota is another.
+    pub(super) fn update(
+        &mut self,
+        number: u32,
+        of_class: &Quota,
+        now: Duration,
+        special: impl FnOnce() -> Option<Special>,
+    ) -> bool {
+        if self.owner.is_none() || number <= self.told_by {
+            return false;
         }
-        let before = *self.configured(of_class);
+        self.told_by = number;
+        let before = self.quota(of_class, now);
         self.special = special().map(Box::new);
-        let after = *self.configured(of_class);
+        let after = self.quota(of_class, now);
         self.bucket.change(&before, &after, now);
+        before != after
     }
 
     /// Takes along what was used in the crowd, and the trouble that is there: some of it may have been its own.
@@ -86,7 +106,12 @@ impl<W> Lane<W> {
 
     /// Returns the configured quota, given that of the class.
     pub(super) fn configured<'a>(&'a self, of_class: &'a Quota) -> &'a Quota {
-        self.special.as_deref().unwrap_or(of_class)
+        self.special.as_ref().map_or(of_class, |special| &special.quota)
+    }
+
+    /// Returns the quota of its own, if it has one.
+    pub(super) fn special(&self) -> Option<Special> {
+        self.special.as_deref().copied()
     }
 
     /// Returns the quota in force.

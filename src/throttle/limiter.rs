@@ -6,6 +6,8 @@
 //! for each who waits. Then whoever's timer fires first goes first, and two hundred heads of lines wake for each cell
 //! of the quota that they share.
 
+mod place;
+
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,15 +15,15 @@ use std::time::Duration;
 use futures_util::future::Either;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
 
-use super::pacer::{Arrival, Ask, Found, Pacer, Pass, Release, Released, Terms, Ticket};
-use super::quota::Quota;
+use super::pacer::{Arrival, Ask, Found, Pacer, Pass, Release, Released, Terms};
+use super::quota::{Quota, Special};
 use super::{Class, Rank, Refusal, Rejection, Verdict};
 use crate::clock::Clock;
 use crate::config::Mode;
 use crate::telemetry::metrics::{Decision, ThrottleMetrics};
 use crate::wire::RateLimit;
+use place::PlaceInLine;
 
 /// How often idle lanes are looked for.
 const TIDY_INTERVAL: Duration = Duration::from_secs(1);
@@ -38,6 +40,8 @@ type Wake = Option<oneshot::Sender<Result<Admission, Refusal>>>;
 #[derive(Debug, Clone)]
 pub struct Limiter {
     mode: Mode,
+    /// Of the terms by which those ask who have it.
+    terms: u32,
     running: Arc<Running>,
 }
 
@@ -103,34 +107,38 @@ impl Limiter {
         let pacer = Mutex::new(Pacer::new(terms));
         let shared = Arc::new(Shared { pacer, earlier: Notify::new(), clock, metrics });
         let task = tokio::spawn(Arc::clone(&shared).run()).abort_handle();
-        Self { mode, running: Arc::new(Running { shared, task }) }
+        Self { mode, terms: 1, running: Arc::new(Running { shared, task }) }
     }
 
-    /// Puts other terms in force for all, and returns the limiter in another mode. Used cells do not come back, and whoever
-    /// waits goes on to wait, in whichever mode, unless that is too long by the new terms.
+    /// Puts other terms in force for all, and returns the limiter in another mode. `resolve` tells the quotas of single
+    /// credentials by them. Used cells do not come back, and whoever waits goes on to wait, in whichever mode, unless that is
+    /// too long by the new terms.
     #[must_use]
-    pub fn renewed(&self, mode: Mode, terms: Terms) -> Self {
+    pub fn renewed(&self, mode: Mode, terms: Terms, resolve: impl Fn(Class, &Special) -> Option<Quota>) -> Self {
         let shared = &self.running.shared;
         shared.metrics.set_terms(&terms);
-        let released = shared.lock().set_terms(shared.clock.uptime(), terms);
+        let mut pacer = shared.lock();
+        let released = pacer.set_terms(shared.clock.uptime(), terms, resolve);
+        Class::ALL.iter().for_each(|class| shared.counted(&pacer, *class));
+        drop(pacer);
         shared.earlier.notify_one();
         shared.tell(released);
-        Self { mode, running: Arc::clone(&self.running) }
+        Self { mode, terms: self.terms + 1, running: Arc::clone(&self.running) }
     }
 
     /// A request comes, and takes its place at once. `special` tells the quota of its credential, if it has one of its own.
-    pub fn ask(&self, ask: &Ask, special: impl FnOnce() -> Option<Quota>) -> Asked {
+    pub fn ask(&self, ask: &Ask, special: impl FnOnce() -> Option<Special>) -> Asked {
         let shared = &self.running.shared;
         match self.mode {
             Mode::Off => Asked(Answer::Given(Ok(Admitted::default()))),
-            Mode::Observe => Asked(Answer::Given(shared.observe(ask, special))),
+            Mode::Observe => Asked(Answer::Given(shared.observe(ask, self.terms, special))),
             Mode::Enforce => Asked(self.enforce(ask, special)),
         }
     }
 
-    fn enforce(&self, ask: &Ask, special: impl FnOnce() -> Option<Quota>) -> Answer {
+    fn enforce(&self, ask: &Ask, special: impl FnOnce() -> Option<Special>) -> Answer {
         let (shared, mut channel) = (&self.running.shared, None);
-        let arrival = shared.arrive(ask, special, || {
+        let arrival = shared.arrive(ask, self.terms, special, || {
             let (wake, told) = oneshot::channel();
             channel = Some(told);
             Some(wake)
@@ -187,9 +195,14 @@ impl Asked {
 
 impl Shared {
     /// Lets the request go, and its shadow wait as it would have.
-    fn observe(self: &Arc<Self>, ask: &Ask, special: impl FnOnce() -> Option<Quota>) -> Result<Admitted, Refusal> {
+    fn observe(
+        self: &Arc<Self>,
+        ask: &Ask,
+        terms: u32,
+        special: impl FnOnce() -> Option<Special>,
+    ) -> Result<Admitted, Refusal> {
         let shadow = || self.lock().shadow(self.clock.uptime(), ask);
-        let (pass, decision) = match self.arrive(ask, special, || None) {
+        let (pass, decision) = match self.arrive(ask, terms, special, || None) {
             Arrival::Go(pass) => (Some(pass), Decision::Admitted),
             Arrival::Wait(..) => (shadow(), Decision::WouldWait),
             Arrival::Refused(refusal) if ask.rank == Rank::Background => return Err(self.refused(ask, refusal)),
@@ -202,10 +215,16 @@ impl Shared {
         Ok(Admitted { admission: pass.map(|pass| self.admission(pass)), ..Admitted::default() })
     }
 
-    fn arrive(&self, ask: &Ask, special: impl FnOnce() -> Option<Quota>, wake: impl FnOnce() -> Wake) -> Arrival {
+    fn arrive(
+        &self,
+        ask: &Ask,
+        terms: u32,
+        special: impl FnOnce() -> Option<Special>,
+        wake: impl FnOnce() -> Wake,
+    ) -> Arrival {
         let mut pacer = self.lock();
         let next_due = pacer.next_due();
-        let (arrival, found) = pacer.arrive(self.clock.uptime(), ask, special, wake);
+        let (arrival, found) = pacer.arrive(self.clock.uptime(), ask, terms, special, wake);
         if found == Found::New || matches!(arrival, Arrival::Wait(..)) {
             self.counted(&pacer, ask.class);
         }
@@ -349,48 +368,6 @@ impl Drop for Given {
         }
         self.shared.lock().lost_probe(self.shared.clock.uptime(), &self.pass);
         self.shared.earlier.notify_one();
-    }
-}
-
-/// The place of one who waits. Dropping it gives it up.
-#[derive(Debug)]
-struct PlaceInLine {
-    /// Keeps the task alive that will tell.
-    limiter: Limiter,
-    ask: Ask,
-    ticket: Ticket,
-    arrived: Instant,
-    predicted: Duration,
-    /// It is no longer there to be given up.
-    is_given_up: bool,
-}
-
-impl PlaceInLine {
-    async fn wait(mut self, told: oneshot::Receiver<Result<Admission, Refusal>>) -> Result<Admitted, Refusal> {
-        let told = told.await.expect("whoever waits is told: its place keeps the task alive");
-        self.is_given_up = true;
-        let shared = &self.limiter.running.shared;
-        let waited = shared.clock.now() - self.arrived;
-        match told {
-            Ok(admission) => {
-                shared.decided(&self.ask, Decision::Waited);
-                shared.metrics.waited(self.ask.class, waited, waited > self.predicted + LATE);
-                Ok(Admitted { waited, predicted: Some(self.predicted), ..Admitted::told(admission) })
-            }
-            Err(refusal) => Err(shared.refused(&self.ask, refusal)),
-        }
-    }
-}
-
-impl Drop for PlaceInLine {
-    fn drop(&mut self) {
-        if self.is_given_up {
-            return;
-        }
-        let shared = &self.limiter.running.shared;
-        let mut pacer = shared.lock();
-        pacer.leave(shared.clock.uptime(), self.ticket);
-        shared.counted(&pacer, self.ask.class);
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Waiting<W> {
     pub(super) owner: Digest,
     pub(super) rank: Rank,
     pub(super) peer: IpAddr,
-    /// It goes by this time, unless the upstream itself stops the lane.
+    /// It goes by this time, unless the upstream itself stops the lane, or the terms change.
     pub(super) promise: Duration,
     /// It waits no longer than this, whatever happens.
     pub(super) deadline: Duration,
@@ -69,6 +69,11 @@ impl<W> Line<W> {
     pub(super) fn deadline(&self) -> Option<Duration> {
         let first = |is_write| self.waiting.iter().find(|waiting| (waiting.rank == Rank::Write) == is_write);
         [first(true), first(false)].into_iter().flatten().map(|waiting| waiting.deadline).min()
+    }
+
+    /// From now on nobody waits longer than until then.
+    pub(super) fn end_by(&mut self, latest: Duration) {
+        self.waiting.iter_mut().for_each(|waiting| waiting.deadline = waiting.deadline.min(latest));
     }
 
     /// Takes out those whose deadline has passed, in order.

@@ -6,8 +6,8 @@
 //! A newcomer goes at once if nobody waits in its lane and the cells are there. Otherwise the wait is predicted, and
 //! decides: it waits, or it is refused and told when it would not be. What a newcomer to this code would get wrong: a
 //! prediction that later arrivals can break. Here they queue behind, and a write that goes ahead of reads checks what
-//! each of them was promised; only the upstream, by refusing, can break a promise, and then all who wait are judged
-//! anew.
+//! each of them was promised; only the upstream, by refusing, and other terms can break a promise, and then all who wait
+//! are judged anew.
 //!
 //! Where there is a quota for all, the lanes whose time has come share it in turns: one with a long line delays each other
 //! by one request, not by its line. A write of a lane in which nobody waited goes ahead. A prediction counts the lanes
@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::health::{Change, Remedy, Verdict};
-use super::quota::{Bucket, Quota};
+use super::quota::{Bucket, Quota, Special};
 use super::refusal::{Refusal, Rejection};
 use super::table::{LaneId, Place, Table};
 use super::turns::Turns;
@@ -26,6 +26,7 @@ use super::{Class, Rank};
 use crate::chathub::credential::Digest;
 use crate::wire::RateLimit;
 
+mod change;
 mod going;
 mod queue;
 
@@ -98,8 +99,8 @@ pub struct Pass {
     pub knows: u32,
     /// The others wait for what comes of it.
     pub is_probe: bool,
-    /// The quota that was used, as it is configured.
-    pub quota: Quota,
+    /// The quota that was used, if it was one of its own.
+    pub special: Option<Special>,
     /// What is left.
     pub rate_limit: RateLimit,
 }
@@ -116,7 +117,7 @@ pub struct Ticket {
 pub enum Release {
     /// Go.
     Go(Pass),
-    /// The upstream has stopped the lane, or others' turns came first, and the wait would be too long.
+    /// The upstream has stopped the lane, the terms have changed, or others' turns came first, and the wait would be too long.
     Refused(Refusal),
 }
 
@@ -166,6 +167,8 @@ pub struct Pacer<W> {
     due: BTreeSet<(Duration, LaneId)>,
     waiting: [usize; Class::ALL.len()],
     next_number: u64,
+    /// Those whose waiting has ended and who are to be told when time is looked at next.
+    ended: Released<W>,
 }
 
 impl<W> Pacer<W> {
@@ -180,45 +183,18 @@ impl<W> Pacer<W> {
             due: BTreeSet::new(),
             waiting: [0; Class::ALL.len()],
             next_number: 0,
+            ended: Vec::new(),
         }
     }
 
-    /// From now on these terms are in force. As many cells are missing everywhere as were before; whoever waits is promised
-    /// anew, and those of whom that would be too much are refused. Returns those whose waiting has ended.
-    pub fn set_terms(&mut self, now: Duration, terms: Terms) -> Released<W> {
-        let before = std::mem::replace(&mut self.terms, terms);
-        self.table.set_max_lanes(self.terms.max_lanes);
-        match (before.upstream, self.terms.upstream) {
-            (Some(before), Some(after)) => self.upstream.change(&before, &after, now),
-            // What went before was no concern of it.
-            (None, _) | (_, None) => self.upstream = Bucket::default(),
-        }
-        let mut in_line = Vec::new();
-        for (id, lane) in self.table.all_mut() {
-            let class = lane.class as usize;
-            lane.outdate(&before.quotas[class], &self.terms.quotas[class], now);
-            if !lane.line.is_empty() {
-                in_line.push(id);
-            }
-        }
-        let mut released = Vec::new();
-        for id in in_line {
-            if self.terms.upstream.is_none() {
-                self.leave_turn(id);
-            }
-            self.judge_anew(id, now, Rejection::TooLong, &mut released);
-            self.look_when_due(id, now);
-        }
-        released
-    }
-
-    /// A request comes. `special` tells the quota of its credential, if it has one of its own, and is asked for a lane that
-    /// is new, or new to the terms in force; `wake` is called if it waits.
+    /// A request comes, by the terms of that number, which begin with 1. `special` tells the quota of its credential, if it has
+    /// one of its own, and is asked for a lane that is new, or new to those terms; `wake` is called if it waits.
     pub fn arrive(
         &mut self,
         now: Duration,
         ask: &Ask,
-        special: impl FnOnce() -> Option<Quota>,
+        terms: u32,
+        special: impl FnOnce() -> Option<Special>,
         wake: impl FnOnce() -> W,
     ) -> (Arrival, Found) {
         let of_class = self.terms.quotas[ask.class as usize];
@@ -227,8 +203,15 @@ impl<W> Pacer<W> {
         let place = self.table.place(ask.class, ask.owner, &of_class, now, &mut ask_special);
         let id = place.id();
         let lane = self.table.lane_mut(id);
-        lane.update(&of_class, now, ask_special);
-        lane.settle(&of_class, now);
+        if matches!(place, Place::New(_)) {
+            lane.told_by = terms;
+        }
+        if lane.update(terms, &of_class, now, ask_special) && !lane.line.is_empty() {
+            let mut ended = std::mem::take(&mut self.ended);
+            self.pace_anew(id, now, &mut ended);
+            self.ended = ended;
+        }
+        self.table.lane_mut(id).settle(&of_class, now);
         let arrival = match ask.rank {
             Rank::Background if !self.overflows(id, now) => Arrival::Refused(self.no_spare_cell(id, now)),
             _ if self.may_go(id, now) => Arrival::Go(self.go(id, now)),
@@ -253,7 +236,7 @@ impl<W> Pacer<W> {
 
     /// Time has passed. Returns those whose waiting has ended.
     pub fn advance(&mut self, now: Duration) -> Released<W> {
-        let mut released = Vec::new();
+        let mut released = std::mem::take(&mut self.ended);
         while let Some((_, id)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
             self.look_at(id, now, &mut released);
         }
@@ -266,6 +249,9 @@ impl<W> Pacer<W> {
     /// Returns when [`advance`](Self::advance) is to be called again, if nothing happens before.
     #[must_use]
     pub fn next_due(&self) -> Option<Duration> {
+        if !self.ended.is_empty() {
+            return Some(Duration::ZERO);
+        }
         let lane = self.due.first().map(|(due, _)| *due);
         let turn = self.terms.upstream.filter(|_| !self.turns.is_empty()).map(|quota| self.upstream.next(&quota));
         lane.into_iter().chain(turn).min()
@@ -311,9 +297,8 @@ impl<W> Pacer<W> {
     pub fn shadow(&self, now: Duration, ask: &Ask) -> Option<Pass> {
         let id = self.table.find(ask.class, ask.owner)?;
         let (class, owner) = (ask.class, Some(ask.owner));
-        let quota = *self.table.lane(id).configured(&self.of_class(id));
-        let knows = self.table.lane(id).stops();
-        Some(Pass { class, owner, knows, is_probe: false, quota, rate_limit: self.rate_limit(id, now) })
+        let (special, knows) = (self.table.lane(id).special(), self.table.lane(id).stops());
+        Some(Pass { class, owner, knows, is_probe: false, special, rate_limit: self.rate_limit(id, now) })
     }
 
     /// Returns the lane that a request used. One that was forgotten is made again only to note a refusal, and only if there
@@ -327,14 +312,9 @@ impl<W> Pacer<W> {
             return found;
         }
         let of_class = self.terms.quotas[pass.class as usize];
-        let special = || (pass.quota != of_class).then_some(pass.quota);
-        match self.table.place(pass.class, owner, &of_class, now, special) {
-            Place::Own(id) => Some(id),
-            Place::New(id) => {
-                // The settings may have changed since it went.
-                self.table.lane_mut(id).doubt();
-                Some(id)
-            }
+        // The settings may have changed since it went; a lane that is made here asks anew when its credential comes.
+        match self.table.place(pass.class, owner, &of_class, now, || pass.special) {
+            Place::Own(id) | Place::New(id) => Some(id),
             Place::Crowd(_) => None,
         }
     }

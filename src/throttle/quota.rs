@@ -83,6 +83,15 @@ impl From<&config::Quota> for Quota {
     }
 }
 
+/// The quota of a single credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Special {
+    /// What it is.
+    pub quota: Quota,
+    /// By which the settings know the credential: the SHA-256 of its value.
+    pub sha256: [u8; 32],
+}
+
 /// The cells that are left of a quota. All times are those since the clock was started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bucket {

@@ -11,7 +11,8 @@ use tower::Service;
 use super::layer::ThrottleLayer;
 use super::limiter::{Admitted, Asked};
 use super::pacer::Ask;
-use super::{Class, Quota, Rank, Refusal};
+use super::quota::Special;
+use super::{Class, Rank, Refusal};
 use crate::capacity::{Away, Place};
 use crate::chathub::credential::{self, Digest};
 use crate::chathub::{Identity, InBackground, RoutedRequest};
@@ -55,15 +56,10 @@ impl ThrottleLayer {
     }
 
     /// Returns the quota of the request's credential, if it has one of its own.
-    fn special(&self, class: Class, request: &RoutedRequest) -> Option<Quota> {
+    fn special(&self, class: Class, request: &RoutedRequest) -> Option<Special> {
         let Identity::One(_) = request.identity else { return None };
         let single = self.credentials.of(credential::value(&request.head.headers)?)?;
-        let quota = match class {
-            Class::Operator => single.operator,
-            Class::Other => single.other,
-            Class::Login => None,
-        };
-        quota.as_ref().map(Quota::from)
+        Some(Special { quota: class.quota_of(single)?, sha256: single.sha256 })
     }
 
     fn enter(&self, request: &RoutedRequest) -> Asked {

@@ -15,7 +15,7 @@ use slab::Slab;
 
 use super::Class;
 use super::lane::Lane;
-use super::quota::Quota;
+use super::quota::{Quota, Special};
 use crate::chathub::credential::Digest;
 
 /// How many lanes are looked at for each that is added: more than one, so that the table shrinks while it is used.
@@ -126,7 +126,7 @@ impl<W> Table<W> {
         owner: Digest,
         of_class: &Quota,
         now: Duration,
-        special: impl FnOnce() -> Option<Quota>,
+        special: impl FnOnce() -> Option<Special>,
     ) -> Place {
         if let Some(id) = self.find(class, owner) {
             return Place::Own(id);
@@ -135,7 +135,7 @@ impl<W> Table<W> {
         let crowd = &self.lanes[self.crowd(class)];
         let waits_there = || crowd.line.iter().any(|waiting| waiting.owner == owner);
         let special = special();
-        // Those with quotas of their own are few, and known beforehand.
+        // Those with quotas of their own are few: the settings name each.
         if special.is_none() && (self.owners(class) >= self.max_lanes || waits_there()) {
             return Place::Crowd(self.crowd(class));
         }

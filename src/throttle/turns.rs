@@ -37,6 +37,12 @@ impl Turns {
         if overtakes { self.ahead.pop_front() } else { self.in_order.pop_front() }
     }
 
+    /// Takes all out but those that stay.
+    pub(super) fn retain(&mut self, stays: impl Fn(LaneId) -> bool) {
+        self.in_order.retain(|id| stays(*id));
+        self.ahead.retain(|id| stays(*id));
+    }
+
     /// Takes a lane out that no longer waits.
     pub(super) fn remove(&mut self, id: LaneId) {
         self.in_order.retain(|other| *other != id);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::support::emulator::{Emulator, Endpoint, Fault};
 use crate::support::gateway::Gateway;
+use crate::support::scripted::Scripted;
 use crate::support::{eventually, soon};
 
 const FAILED: &str = r#"settings_reloads_total{outcome="failed"}"#;
@@ -132,13 +133,16 @@ async fn a_request_that_is_under_way_ends_by_the_settings_with_which_it_began() 
     let leader = tokio::spawn(company.list(24));
     soon(gate.reached(1)).await;
 
-    gateway.changes_to("cache.organizations_ttl = '10s'\nupstream.head_timeout = '1s'").await;
+    // Too little for anybody who begins by it.
+    gateway.changes_to("upstream.head_timeout = '1ms'").await;
+    assert_eq!(company.list(6).await.status, 504);
+    gateway.changes_to("cache.organizations_ttl = '10s'").await;
     let follower = tokio::spawn(company.list(24));
     gateway.reaches("followers_total", 1.0).await;
     gate.release();
 
     assert_eq!((leader.await.unwrap().status, follower.await.unwrap().status), (200, 200));
-    assert_eq!(chathub.count(Endpoint::ListOperators), 1, "what runs is shared by old and new");
+    assert_eq!(chathub.count(Endpoint::ListOperators), 2, "what runs is shared by old and new");
     assert!(company.list(24).await.is_hit(), "and what is stored is found by both");
 }
 
@@ -161,7 +165,7 @@ async fn a_write_fences_reads_across_a_change_of_settings() {
 }
 
 #[tokio::test]
-async fn time_limits_of_the_upstream_change_and_so_do_its_connections() {
+async fn time_limits_of_the_upstream_change() {
     let chathub = Emulator::start().await;
     let gateway = Gateway::before(&chathub).start().await;
     assert_eq!(gateway.anybody().ask("GET /").send().await.status, 200);
@@ -170,4 +174,44 @@ async fn time_limits_of_the_upstream_change_and_so_do_its_connections() {
 
     chathub.fault(None, Fault::LatencyBefore(Duration::from_secs(60)), None);
     assert_eq!(gateway.anybody().ask("GET /").send().await.status, 504);
+}
+
+#[tokio::test]
+async fn the_secret_of_those_who_may_purge_is_read_again() {
+    let chathub = Emulator::start().await;
+    let file = format!("{}/reloading_secret", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(&file, "first-long-word").unwrap();
+    let gateway = Gateway::before(&chathub).set(&format!("admin.token_file = '{file}'")).start().await;
+    let purge = |word: &'static str| gateway.operators().bearer(word).ask("POST /purge").send();
+    assert_eq!(purge("first-long-word").await.status, 200);
+
+    std::fs::write(&file, "second-long-word").unwrap();
+    gateway.changes_to("").await;
+
+    assert_eq!(purge("first-long-word").await.status, 403);
+    assert_eq!(purge("second-long-word").await.status, 200);
+    std::fs::write(&file, "").unwrap();
+    gateway.reload("");
+    gateway.reaches(FAILED, 1.0).await;
+    assert_eq!(purge("second-long-word").await.status, 200, "an empty file opens nothing");
+}
+
+#[tokio::test]
+async fn connections_to_the_upstream_stay_if_nothing_of_them_has_changed() {
+    let upstream = Scripted::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+    let gateway = Gateway::before_url(&upstream.url()).set("upstream.warm = false").start().await;
+    let mut connection = gateway.connect().await;
+    let mut ask = async || {
+        connection.send("GET / HTTP/1.1\r\nhost: h\r\n\r\n").await;
+        connection.answer().await.status
+    };
+    assert_eq!(ask().await, 200);
+
+    gateway.changes_to("cache.operators_ttl = '1s'\nupstream.head_timeout = '9s'\nupstream.retry_percent = 1").await;
+    assert_eq!(ask().await, 200);
+    assert_eq!(upstream.connections(), 1);
+
+    gateway.changes_to("upstream.connect_timeout = '9s'").await;
+    assert_eq!(ask().await, 200);
+    assert_eq!(upstream.connections(), 2, "a connection is made by the new time limit");
 }

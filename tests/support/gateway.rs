@@ -5,12 +5,14 @@
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chathub_gateway::config::{Arguments, load};
+use chathub_gateway::config::Arguments;
 use chathub_gateway::gateway::Ended;
-use chathub_gateway::reload::{Loaded, Unfit};
+use chathub_gateway::reload::{Loaded, Source, Unfit};
 use futures_util::stream;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -36,6 +38,13 @@ struct Settings {
     text: String,
 }
 
+/// The file with a gateway's settings. It goes with the gateway.
+#[derive(Debug)]
+struct File {
+    source: Source,
+    path: PathBuf,
+}
+
 /// A running gateway. Dropping it lets it drain.
 #[derive(Debug)]
 pub(crate) struct Gateway {
@@ -44,6 +53,7 @@ pub(crate) struct Gateway {
     log: Log,
     stop: oneshot::Sender<()>,
     settings: Settings,
+    file: Mutex<File>,
     again: mpsc::UnboundedSender<Result<Loaded, Unfit>>,
     running: JoinHandle<Ended>,
 }
@@ -120,9 +130,10 @@ impl Gateway {
 
     /// Lets the gateway read its settings again, with these besides or in place of those of the same names.
     pub(crate) fn reload(&self, settings: &str) {
-        let mut all = self.settings.clone();
+        let (mut all, mut file) = (self.settings.clone(), self.file.lock().expect("nobody panics while reading"));
         all.add(settings);
-        self.again.send(all.read()).expect("the gateway runs");
+        all.write(&file.path);
+        self.again.send(file.source.read()).expect("the gateway runs");
     }
 
     /// Lets the gateway read its settings again, and waits until they are in force.
@@ -183,24 +194,24 @@ impl Builder {
     /// If the settings are wrong, or the address is taken.
     pub(crate) async fn start(self) -> Gateway {
         let log = Log { text: Arc::new(watch::Sender::new(String::new())) };
-        let settings = self.settings.clone();
-        let gateway = self.bind(log.clone()).unwrap_or_else(|error| panic!("{error}"));
+        let (settings, mut file) = (self.settings.clone(), self.settings.source());
+        let gateway = bind(&mut file, log.clone()).unwrap_or_else(|error| panic!("{error}"));
         let (address, admin_address) = (gateway.address(), gateway.admin_address());
         let (stop, stopped) = oneshot::channel();
         let (again, mut read) = mpsc::unbounded_channel();
         let read = stream::poll_fn(move |cx| read.poll_recv(cx));
         let running = tokio::spawn(gateway.run(async { drop(stopped.await) }, read));
-        Gateway { address, admin_address, log, stop, settings, again, running }
+        Gateway { address, admin_address, log, stop, settings, file: Mutex::new(file), again, running }
     }
 
     /// Binds the gateway's addresses, and does no more.
     pub(crate) fn try_bind(self) -> Result<(), Box<dyn Error>> {
-        self.bind(io::sink()).map(drop)
+        bind(&mut self.settings.source(), io::sink()).map(drop)
     }
+}
 
-    fn bind(self, log: impl io::Write + Send + 'static) -> Result<chathub_gateway::Gateway, Box<dyn Error>> {
-        Ok(chathub_gateway::Gateway::bind(self.settings.read()?, log)?)
-    }
+fn bind(file: &mut File, log: impl io::Write + Send + 'static) -> Result<chathub_gateway::Gateway, Box<dyn Error>> {
+    Ok(chathub_gateway::Gateway::bind(file.source.read()?, log)?)
 }
 
 impl Settings {
@@ -211,10 +222,26 @@ impl Settings {
         self.text = kept.into_iter().chain(settings.lines()).flat_map(|line| [line, "\n"]).collect();
     }
 
-    fn read(&self) -> Result<Loaded, Unfit> {
-        let arguments = Arguments { config: Some("test.toml".into()), ..Arguments::default() };
+    /// Where they are read from, in a file of their own.
+    fn source(&self) -> File {
+        static NUMBERS: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("gateway-{}-{}.toml", std::process::id(), NUMBERS.fetch_add(1, Relaxed));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        self.write(&path);
+        let arguments = Arguments { config: Some(path.clone()), ..Arguments::default() };
+        File { source: Source::new(arguments, []), path }
+    }
+
+    fn write(&self, path: &Path) {
         let text = format!("server.listen = '{}'\n{}", self.listen, self.text);
-        Loaded::of(load(&arguments, [], |_| Ok(text))?)
+        std::fs::write(path, text).expect("the directory for tests can be written");
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // It fails only if somebody else was faster.
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,6 +18,7 @@ use super::soon;
 pub(crate) struct Scripted {
     address: SocketAddr,
     requests: watch::Receiver<Vec<String>>,
+    connections: Arc<AtomicUsize>,
     accepting: JoinHandle<()>,
 }
 
@@ -48,12 +50,15 @@ impl Scripted {
         let address = listener.local_addr().expect("a bound socket has an address");
         let (heard, requests) = watch::channel(Vec::new());
         let (heard, answer) = (Arc::new(heard), Arc::new(answer));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let accepted = Arc::clone(&connections);
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                accepted.fetch_add(1, Relaxed);
                 tokio::spawn(serve(stream, heard.clone(), answer.clone(), manner));
             }
         });
-        Self { address, requests, accepting }
+        Self { address, requests, connections, accepting }
     }
 
     /// `http://127.0.0.1:PORT`
@@ -64,6 +69,11 @@ impl Scripted {
     /// `127.0.0.1:PORT`
     pub(crate) fn authority(&self) -> String {
         self.address.to_string()
+    }
+
+    /// How many connections were made to it.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Relaxed)
     }
 
     /// The requests received so far, as they were on the wire.

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::*;
 use crate::telemetry::metrics::Metrics;
@@ -233,7 +234,7 @@ async fn whoever_waits_is_told_at_once_when_other_terms_let_it_go_or_refuse_it()
     let start = Instant::now();
     let first: Vec<_> = (0..4).map(|_| fixture.comes()).collect();
     tokio::task::yield_now().await;
-    fixture.limiter = fixture.limiter.renewed(Mode::Enforce, terms(10, 1));
+    fixture.limiter = fixture.limiter.renewed(Mode::Enforce, terms(10, 1), |_, _| None);
     let mut times = Vec::new();
     for task in first {
         times.push(went_after(start, task).await);
@@ -242,7 +243,7 @@ async fn whoever_waits_is_told_at_once_when_other_terms_let_it_go_or_refuse_it()
 
     let mut second: Vec<_> = (0..20).map(|_| fixture.comes()).collect();
     tokio::task::yield_now().await;
-    fixture.limiter = fixture.limiter.renewed(Mode::Enforce, terms(1, 1));
+    fixture.limiter = fixture.limiter.renewed(Mode::Enforce, terms(1, 1), |_, _| None);
     assert!(second.pop().unwrap().await.unwrap().is_err(), "twenty seconds are too long");
 }
 
@@ -254,9 +255,9 @@ fn goes_at_once(fixture: &Fixture) -> bool {
 async fn a_limiter_in_another_mode_has_the_same_lanes() {
     let mut fixture = Fixture::new(Mode::Off, 1, 1);
     assert!((0..5).all(|_| goes_at_once(&fixture)));
-    fixture.limiter = fixture.limiter.renewed(Mode::Enforce, terms(1, 1));
+    fixture.limiter = fixture.limiter.renewed(Mode::Enforce, terms(1, 1), |_, _| None);
     assert!(goes_at_once(&fixture));
-    fixture.limiter = fixture.limiter.renewed(Mode::Observe, terms(1, 1));
+    fixture.limiter = fixture.limiter.renewed(Mode::Observe, terms(1, 1), |_, _| None);
     assert!(goes_at_once(&fixture));
     assert_eq!((fixture.decided("admitted"), fixture.decided("would_wait")), (1.0, 1.0));
 }

@@ -41,8 +41,8 @@ impl<W> Pacer<W> {
         }
         let lane = self.table.lane_mut(id);
         let is_probe = lane.go(&of_class, at);
-        let (class, owner, knows, quota) = (lane.class, lane.owner, lane.stops(), *lane.configured(&of_class));
-        Pass { class, owner, knows, is_probe, quota, rate_limit: self.rate_limit(id, now) }
+        let (class, owner, knows, special) = (lane.class, lane.owner, lane.stops(), lane.special());
+        Pass { class, owner, knows, is_probe, special, rate_limit: self.rate_limit(id, now) }
     }
 
     /// Returns from when a cell counts that somebody takes now. For one who waited that is when it was due, if that was

@@ -119,7 +119,10 @@ impl<W> Pacer<W> {
             objections.push((until(over), Rejection::LineFull));
         }
         if self.total_waiting() >= places(self.terms.max_waiting) {
-            objections.push((self.until_one_goes(id, now), Rejection::Full));
+            // More than there may be are there only if there might be more before, and they are gone by then.
+            let is_over = self.total_waiting() > self.terms.max_waiting;
+            let until = if is_over { self.terms.max_wait } else { self.until_one_goes(id, now) };
+            objections.push((until, Rejection::Full));
         }
         // Whoever is refused for another reason is to come back when this is none.
         let wait = until(place);

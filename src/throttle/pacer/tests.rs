@@ -26,6 +26,11 @@ fn per_second(rate: u32, burst: u32) -> Quota {
     quota(SECOND / rate, burst)
 }
 
+/// The quota of a single credential.
+fn special(quota: Quota) -> Special {
+    Special { quota, sha256: [1; 32] }
+}
+
 fn terms(quota: Quota) -> Terms {
     Terms {
         quotas: [quota; Class::ALL.len()],
@@ -72,6 +77,8 @@ struct Came {
 #[derive(Debug)]
 struct World {
     pacer: Pacer<usize>,
+    /// The number of the terms.
+    terms: u32,
     now: Duration,
     /// How late the timer is, each time.
     lateness: Duration,
@@ -83,13 +90,13 @@ impl World {
     fn new(terms: Terms) -> Self {
         // Not at zero, where what is saturated would look right.
         let (now, lateness) = (Duration::from_secs(1000), Duration::ZERO);
-        Self { pacer: Pacer::new(terms), now, lateness, came: Vec::new(), gone: Vec::new() }
+        Self { pacer: Pacer::new(terms), terms: 1, now, lateness, came: Vec::new(), gone: Vec::new() }
     }
 
     /// Somebody comes, and gets the next number.
     fn comes(&mut self, ask: Ask) -> Told {
         let who = self.came.len();
-        let (arrival, _) = self.pacer.arrive(self.now, &ask, || None, || who);
+        let (arrival, _) = self.pacer.arrive(self.now, &ask, self.terms, || None, || who);
         let (told, ticket) = match arrival {
             Arrival::Go(pass) => {
                 self.gone.push(Gone { who, at: self.now, pass: Some(pass) });

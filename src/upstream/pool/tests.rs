@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::*;
-use crate::upstream::connector;
+use crate::upstream::connector::Trust;
 
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(20);
@@ -32,10 +32,9 @@ impl Upstream {
     }
 
     fn pool(&self, idle_timeout: Duration, room: &Room) -> Pool {
-        let connector =
-            TimedConnector::new(LONG, connector::Trust::of(&Default::default()).unwrap().client, Protocols::All);
-        let url = format!("http://{}", self.0.local_addr().unwrap());
-        Pool::new(connector, url.parse().unwrap(), idle_timeout, room.clone())
+        let connector = TimedConnector::new(LONG, Trust::of(&Default::default()).unwrap().client, Protocols::All);
+        let url = format!("http://{}", self.0.local_addr().unwrap()).parse().unwrap();
+        Pool::new(connector, url, idle_timeout, room.clone())
     }
 
     async fn accept(&self) -> Accepted {

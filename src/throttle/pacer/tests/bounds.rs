@@ -164,15 +164,15 @@ fn a_late_refusal_does_not_stop_the_crowd() {
 fn a_quota_of_its_own_holds_though_the_table_is_full() {
     let mut world = World::new(Terms { max_lanes: 1, ..terms(per_second(1, 5)) });
     world.comes(read_of(1));
-    let special = || Some(per_second(1, 2));
-    let went = (0..5).filter(|_| matches!(world.pacer.arrive(world.now, &read_of(2), special, || 0).0, Arrival::Go(_)));
+    let told = || Some(special(per_second(1, 2)));
+    let went = (0..5).filter(|_| matches!(world.pacer.arrive(world.now, &read_of(2), 1, told, || 0).0, Arrival::Go(_)));
     assert_eq!(went.count(), 2);
 }
 
 #[test]
 fn a_credential_may_have_a_quota_of_its_own() {
     let mut world = World::new(terms(per_second(1, 1)));
-    let special = Some(per_second(10, 3));
-    let went = (0..5).filter(|_| matches!(world.pacer.arrive(world.now, &read(), || special, || 0).0, Arrival::Go(_)));
+    let told = Some(special(per_second(10, 3)));
+    let went = (0..5).filter(|_| matches!(world.pacer.arrive(world.now, &read(), 1, || told, || 0).0, Arrival::Go(_)));
     assert_eq!(went.count(), 3);
 }

@@ -7,12 +7,22 @@ const TICK: Duration = Duration::from_millis(2);
 
 impl World {
     fn changes(&mut self, terms: Terms) {
-        let released = self.pacer.set_terms(self.now, terms);
+        self.changes_with(terms, None);
+    }
+
+    /// Other terms, and another quota of those who have one of their own.
+    fn changes_with(&mut self, terms: Terms, single: Option<Quota>) {
+        self.terms += 1;
+        let released = self.pacer.set_terms(self.now, terms, |_, _| single);
         self.note(released);
     }
 
-    fn comes_with(&mut self, special: Option<Quota>) -> Arrival {
-        self.pacer.arrive(self.now, &read(), || special, || 0).0
+    fn comes_with(&mut self, quota: Option<Quota>) -> Arrival {
+        self.comes_by(self.terms, quota)
+    }
+
+    fn comes_by(&mut self, terms: u32, quota: Option<Quota>) -> Arrival {
+        self.pacer.arrive(self.now, &read(), terms, || quota.map(special), || 0).0
     }
 }
 
@@ -76,6 +86,82 @@ fn a_quota_of_its_own_comes_and_goes_when_its_credential_does() {
     world.changes(terms(of_class));
     assert!(goes(&mut world, None));
     assert!(!goes(&mut world, None), "it has none any more");
+}
+
+#[test]
+fn who_asks_by_older_terms_changes_nothing_that_newer_ones_have_told() {
+    let (of_class, own) = (per_second(1, 1), per_second(1, 3));
+    let mut world = World::new(terms(of_class));
+    assert!(matches!(world.comes_with(Some(own)), Arrival::Go(_)));
+    world.passes(SECOND * 10);
+    world.changes_with(terms(of_class), None);
+    // One that began before comes late, with what it was told then.
+    assert!(matches!(world.comes_by(1, Some(own)), Arrival::Go(_)));
+    assert!(matches!(world.comes_with(None), Arrival::Wait(..)), "it has no quota of its own any more");
+    // And a lane that such a one makes is told anew by the next.
+    let mut world = World::new(terms(of_class));
+    world.changes(terms(of_class));
+    assert!(matches!(world.comes_by(1, Some(own)), Arrival::Go(_)));
+    assert!(matches!(world.comes_with(None), Arrival::Wait(..)));
+}
+
+#[test]
+fn whoever_waits_by_a_quota_of_its_own_goes_by_the_new_one_though_nobody_comes() {
+    let (of_class, slow, fast) = (per_second(1, 1), quota(SECOND * 5, 1), per_second(10, 1));
+    let mut world = World::new(terms(of_class));
+    (0..3).for_each(|_| _ = world.comes_with(Some(slow)));
+    assert_eq!(world.waiting(), 2);
+    world.changes_with(terms(of_class), Some(fast));
+    let changed = world.now;
+    world.empties();
+    assert_eq!(world.now - changed, millis(200));
+}
+
+#[test]
+fn whoever_waits_when_its_credential_gets_a_quota_goes_by_it_as_soon_as_another_comes() {
+    let (of_class, fast) = (quota(SECOND * 5, 1), per_second(10, 1));
+    let mut world = World::new(terms(of_class));
+    (0..3).for_each(|_| _ = world.comes_with(None));
+    world.changes(terms(of_class));
+    assert!(matches!(world.comes_with(Some(fast)), Arrival::Wait(..)));
+    let changed = world.now;
+    world.empties();
+    assert_eq!(world.now - changed, millis(300));
+}
+
+#[test]
+fn nobody_waits_longer_than_a_longest_wait_that_was_lowered() {
+    let own = per_second(1, 1);
+    let mut world = World::new(Terms { upstream: Some(own), ..terms(own) });
+    (0..10).for_each(|who| _ = world.comes(read_of(who)));
+    let short = Terms { max_wait: SECOND * 3, upstream: Some(own), ..terms(own) };
+    world.changes(short);
+    let changed = world.now;
+    world.empties();
+    let refused: Vec<_> = world.gone.iter().filter(|gone| gone.pass.is_none()).map(|gone| gone.at - changed).collect();
+    assert!(!refused.is_empty() && refused.iter().all(|at| *at <= SECOND * 3 + millis(102)), "{refused:?}");
+    assert_eq!(world.waiting(), 0);
+}
+
+#[test]
+fn a_lane_whose_turn_it_is_waits_if_its_burst_has_shrunk() {
+    let mut world = World::new(Terms { upstream: Some(per_second(1, 1)), ..terms(per_second(1, 10)) });
+    (0..6).for_each(|_| _ = world.comes(read()));
+    world.changes(Terms { upstream: Some(per_second(100, 10)), ..terms(per_second(1, 1)) });
+    let gone = world.gone.len();
+    world.passes(millis(500));
+    assert_eq!(world.gone.len(), gone, "its next cell is a second away");
+}
+
+#[test]
+fn a_lane_that_was_stopped_or_lowered_heeds_new_remedies() {
+    let own = per_second(10, 1);
+    let mut world = World::new(terms(own));
+    assert!(goes(world.comes(read())));
+    world.answers(0, Verdict::TooMany(Some(SECOND * 200)));
+    world.changes(Terms { max_stop: SECOND * 2, ..terms(own) });
+    world.passes(SECOND * 2);
+    assert!(goes(world.comes(read())), "a probe goes");
 }
 
 #[test]
