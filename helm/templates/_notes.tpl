@@ -58,10 +58,20 @@ chathub-gateway's settings are in ConfigMap {{ include "chathub-gateway.fullname
 Its container is {{ include "chathub-gateway.style" . }} and stands in the pod template of the application that includes it:
 
   {{ "{{" }}- $gateway := index .Subcharts "chathub-gateway" }}
-  {{ ternary "initContainers" "containers" (eq (include "chathub-gateway.style" .) "native") }}:
-    {{ "{{" }}- include "chathub-gateway.{{ ternary "initContainer" "container" (eq (include "chathub-gateway.style" .) "native") }}" $gateway | nindent 8 }}
-  volumes:
-    {{ "{{" }}- include "chathub-gateway.volumes" $gateway | nindent 8 }}
+  template:
+    metadata:
+      labels:
+        {{ "{{" }}- include "chathub-gateway.podLabels" $gateway | nindent 8 }}
+      annotations:
+        {{ "{{" }}- include "chathub-gateway.podAnnotations" $gateway | nindent 8 }}
+    spec:
+      {{ ternary "initContainers" "containers" (eq (include "chathub-gateway.style" .) "native") }}:
+        {{ "{{" }}- include "chathub-gateway.{{ ternary "initContainer" "container" (eq (include "chathub-gateway.style" .) "native") }}" $gateway | nindent 8 }}
+      volumes:
+        {{ "{{" }}- include "chathub-gateway.volumes" $gateway | nindent 8 }}
+
+Without the labels a PodMonitor finds none of its pods; without the annotation settings that wait for a restart wait for
+the application's next rollout.
 {{- with .Values.baseUrlVariable }}
 
 The application finds it at {{ include "chathub-gateway.baseUrl" $ }}, by the variable {{ . }} if its env includes
