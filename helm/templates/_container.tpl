@@ -188,6 +188,15 @@ nobody else mounts them; a narrower mode would need a group that is the applicat
 {{- if eq (include "chathub-gateway.style" .) "classic" }}
 - name: CHATHUB_GATEWAY_QUIT_URL
   value: {{ printf "http://127.0.0.1:%d/quit?now" (int .Values.ports.admin) | quote }}
+{{- with .Values.secrets.adminToken }}
+{{- if .secretName }}
+- name: CHATHUB_GATEWAY_TOKEN
+  valueFrom:
+    secretKeyRef:
+      name: {{ .secretName | quote }}
+      key: {{ .key | quote }}
+{{- end }}
+{{- end }}
 {{- end -}}
 {{- end }}
 

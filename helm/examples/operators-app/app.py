@@ -16,6 +16,7 @@ Settings, all of the environment:
   POLL_SECONDS              how long lies between two rounds (1)
   LISTEN                    address and port of its own (0.0.0.0:8000); empty: none
   CHATHUB_GATEWAY_QUIT_URL  for a Job beside a gateway that is no native sidecar: where to end it when all is done
+  CHATHUB_GATEWAY_TOKEN     the secret that this takes, if the gateway has one
 """
 
 from __future__ import annotations
@@ -122,6 +123,17 @@ def listen(operators: Operators, address: str) -> ThreadingHTTPServer:
 
 
 def main() -> int:
+    # However it ends, or a gateway that is a container as any other would keep the Job's pod from ending.
+    try:
+        operators = work()
+    finally:
+        leave_gateway(os.environ.get("CHATHUB_GATEWAY_QUIT_URL"), os.environ.get("CHATHUB_GATEWAY_TOKEN", ""))
+    say("ended", calls=operators.calls, failed=operators.failed)
+    return 1 if operators.failed else 0
+
+
+def work() -> Operators:
+    """All that is there to do, to the end; with what became known and counted."""
     is_once = "--once" in sys.argv[1:]
     asked_to_stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: asked_to_stop.set())
@@ -138,15 +150,19 @@ def main() -> int:
     operators.switch(INACTIVE)
     if server:
         server.shutdown()
-    leave_gateway(os.environ.get("CHATHUB_GATEWAY_QUIT_URL"))
-    say("ended", calls=operators.calls, failed=operators.failed)
-    return 1 if operators.failed else 0
+    return operators
 
 
-def leave_gateway(url: str | None) -> None:
+def leave_gateway(url: str | None, token: str) -> None:
     """Ends the gateway of a Job, which else would keep the pod from ending."""
-    if url:
-        requests.post(url, timeout=PATIENCE_SECONDS).raise_for_status()
+    if not url:
+        return
+    with requests.Session() as session:
+        session.trust_env = False
+        # A secret that was made of a file ends with the file's last line break.
+        secret = token.strip()
+        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        session.post(url, headers=headers, timeout=PATIENCE_SECONDS).raise_for_status()
 
 
 if __name__ == "__main__":
