@@ -33,6 +33,9 @@ server:
   workers: {{ ternary 1 2 (ne $style "") }}
   drain_delay: {{ get (dict "native" "0s" "classic" "10s" "" "5s") $style }}
   drain_deadline: 25s
+  max_connections: {{ ternary 1000 2000 (ne $style "") }}
+throttle:
+  max_waiting: 1000
 admin:
   listen: {{ include "chathub-gateway.address" (dict "host" .Values.listenHost "port" .Values.ports.admin) | quote }}
 {{- end }}
@@ -70,6 +73,8 @@ admin:
 {{/* The file. */}}
 {{- define "chathub-gateway.toml" -}}
 {{- include "chathub-gateway.checkMemory" . -}}
+{{- include "chathub-gateway.checkPorts" . -}}
+{{- include "chathub-gateway.checkDrain" . -}}
 # Written by the chart from its value `settings`: change it there.
 {{- range $section, $entries := include "chathub-gateway.settings" . | fromYaml }}
 {{- include "chathub-gateway.toml.section" (dict "path" $section "entries" $entries) }}
@@ -117,14 +122,43 @@ and only then.
 {{- join "\n" $awaiting | sha256sum | trunc 16 -}}
 {{- end }}
 
-{{/* Refuses what would be killed for its memory at the worst moment, when the store is full. */}}
+{{/*
+Refuses what would be killed for its memory at the worst moment: the store full, all connections open, and as many waiting
+as may. The figures are measured: 20 KiB are a connection's, 30 KiB a request's that waits on one; 44 MiB are for the program
+itself, content on its way, and what the allocator keeps.
+*/}}
 {{- define "chathub-gateway.checkMemory" -}}
 {{- $limit := dig "limits" "memory" "" .Values.resources -}}
-{{- $capacity := dig "cache" "capacity" "64MiB" .Values.settings -}}
 {{- if $limit -}}
-{{- $needed := add (int64 (include "chathub-gateway.bytes" $capacity)) 67108864 -}}
+{{- $settings := include "chathub-gateway.settings" . | fromYaml -}}
+{{- $capacity := dig "cache" "capacity" "64MiB" .Values.settings -}}
+{{- $connections := int64 $settings.server.max_connections -}}
+{{- $waiting := int64 $settings.throttle.max_waiting -}}
+{{- $kibibytes := add (mul 44 1024) (mul 20 $connections) (mul 30 $waiting) -}}
+{{- $needed := add (int64 (include "chathub-gateway.bytes" $capacity)) (mul 1024 $kibibytes) -}}
 {{- if lt (int64 (include "chathub-gateway.bytes" $limit)) $needed -}}
-{{- fail (printf "resources.limits.memory: %v is too little for settings.cache.capacity (%s): give it 64Mi more than that at least" $limit $capacity) -}}
+{{- $counted := printf "settings.cache.capacity (%s), server.max_connections (%d) and throttle.max_waiting (%d)" $capacity $connections $waiting -}}
+{{- fail (printf "resources.limits.memory: %v is too little for %s: give it %dMi at least, or lower one of these" $limit $counted (div (add $needed 1048575) 1048576)) -}}
 {{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Two listeners, or two ports of the Service, cannot have one number. */}}
+{{- define "chathub-gateway.checkPorts" -}}
+{{- $admin := int .Values.ports.admin -}}
+{{- if eq (int .Values.ports.clients) $admin -}}
+{{- fail (printf "ports.clients: %d is ports.admin too; give each its own" $admin) -}}
+{{- end -}}
+{{- if and (eq .Values.mode "shared") (eq (int .Values.service.port) $admin) -}}
+{{- fail (printf "service.port: %d is ports.admin too, which is also a port of the Service; give each its own" $admin) -}}
+{{- end -}}
+{{- end }}
+
+{{/* The gateway refuses it too, but only in the pod. */}}
+{{- define "chathub-gateway.checkDrain" -}}
+{{- $server := (include "chathub-gateway.settings" . | fromYaml).server -}}
+{{- $delay := int64 (include "chathub-gateway.milliseconds" $server.drain_delay) -}}
+{{- if le (int64 (include "chathub-gateway.milliseconds" $server.drain_deadline)) $delay -}}
+{{- fail (printf "settings.server.drain_deadline: %s must be longer than settings.server.drain_delay, which is %s" $server.drain_deadline $server.drain_delay) -}}
 {{- end -}}
 {{- end }}

@@ -3,14 +3,19 @@ Durations of the gateway and sizes of both the gateway and Kubernetes, as number
 write the same size differently, 64MiB and 64Mi.
 */}}
 
-{{/* Whole seconds of a duration such as 1m30s, rounded up. */}}
-{{- define "chathub-gateway.seconds" -}}
+{{/* Milliseconds of a duration such as 1m30s. */}}
+{{- define "chathub-gateway.milliseconds" -}}
 {{- $milliseconds := 0 -}}
 {{- range regexFindAll "[0-9]+[a-z]+" . -1 -}}
 {{- $length := get (dict "h" 3600000 "m" 60000 "s" 1000 "ms" 1) (regexFind "[a-z]+" .) -}}
 {{- $milliseconds = add $milliseconds (mul (int64 (regexFind "[0-9]+" .)) $length) -}}
 {{- end -}}
-{{- div (add $milliseconds 999) 1000 -}}
+{{- $milliseconds -}}
+{{- end }}
+
+{{/* Whole seconds of a duration, rounded up. */}}
+{{- define "chathub-gateway.seconds" -}}
+{{- div (add (int64 (include "chathub-gateway.milliseconds" .)) 999) 1000 -}}
 {{- end }}
 
 {{/* Bytes of a size such as 64MiB, 64Mi, 64M or 64; of a fraction, those of its whole part. */}}

@@ -19,7 +19,7 @@ SECRETS = {
 }
 
 SETTINGS = {
-    "server": {"drain_deadline": "1m30s", "max_connections": 1000000},
+    "server": {"drain_deadline": "1m30s", "max_connections": 1500, "max_requests_per_connection": 1000000},
     "upstream": {"url": "https://chat.example:8443", "retry_percent": 0},
     "cache": {"operators_ttl": "30s", "capacity": "128MiB"},
     "throttle": {"mode": "observe", "operator": {"rate": "300/m", "burst": 10}, "upstream": {"rate": "50/s"}},
@@ -157,7 +157,24 @@ REFUSALS = [
     Refusal({"ports": {"clients": 70000}}, ("ports.clients", "65535")),
     Refusal({"resources": {"limits": {"memory": "96Mi"}}}, ("resources.limits.memory", "96Mi", "64MiB")),
     Refusal(settings("cache", capacity="1GiB"), ("resources.limits.memory", "192Mi", "1GiB")),
+    Refusal(settings("server", max_connections=10000), ("resources.limits.memory", "192Mi", "10000", "333Mi at least")),
+    Refusal(settings("throttle", max_waiting=10000), ("resources.limits.memory", "192Mi", "10000", "421Mi at least")),
+    Refusal(
+        {"mode": "shared", "resources": {"limits": {"memory": "176Mi"}}},
+        ("resources.limits.memory", "2000", "177Mi at least"),
+    ),
     Refusal({"resources": {"limits": {"memory": "1X"}}}, ("resources.limits.memory", "1X")),
+    Refusal({"ports": {"clients": 2429}}, ("ports.clients", "2429", "ports.admin")),
+    Refusal({"mode": "shared", "service": {"port": 2429}}, ("service.port", "2429", "ports.admin")),
+    Refusal(
+        {"mode": "shared", **settings("server", drain_deadline="5s")},
+        ("settings.server.drain_deadline", "longer than settings.server.drain_delay", "5s"),
+    ),
+    Refusal(
+        {"sidecar": {"style": "classic"}, **settings("server", drain_deadline="9s999ms")},
+        ("settings.server.drain_deadline", "longer than settings.server.drain_delay", "10s"),
+    ),
+    Refusal(settings("server", drain_delay="25s"), ("settings.server.drain_deadline", "25s")),
     Refusal({"mode": "shared", "injection": {"enabled": True}}, ("injection.enabled", "shared")),
     Refusal({"injection": {"enabled": True}}, ("injection.enabled", "injection.apiVersion")),
     Refusal(
