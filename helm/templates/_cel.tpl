@@ -2,8 +2,8 @@
 What a YAML value is in CEL, so that the injected container is made of the same template as the included one.
 
 What a newcomer would get wrong: a map in CEL has values of one type, so an object of Kubernetes cannot be written as one.
-It is written with the type of its place, Object.spec.initContainers.env{name: …}; maps of words alone, such as limits,
-stay maps.
+It is written with the type of its place, Object.spec.initContainers.env{name: …}; maps of words alone, such as limits
+and labels, stay maps.
 */}}
 
 {{/* Takes "value" and "type", the type of its place. */}}
@@ -11,7 +11,7 @@ stay maps.
 {{- $type := .type -}}
 {{- $parts := list -}}
 {{- if kindIs "map" .value -}}
-{{- $isMap := has (splitList "." $type | last) (list "limits" "requests" "volumeAttributes") -}}
+{{- $isMap := has (splitList "." $type | last) (list "limits" "requests" "volumeAttributes" "labels" "annotations" "matchLabels") -}}
 {{- range $name, $value := .value -}}
 {{- $written := include "chathub-gateway.cel" (dict "value" $value "type" (printf "%s.%s" $type $name)) -}}
 {{- $parts = append $parts (printf "%s: %s" (ternary (toRawJson $name) $name $isMap) $written) -}}

@@ -31,6 +31,12 @@ app.kubernetes.io/name: {{ include "chathub-gateway.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{/* The labels of `helm test`'s pod. Not those above, or the Service would send it requests. */}}
+{{- define "chathub-gateway.testLabels" -}}
+app.kubernetes.io/name: {{ include "chathub-gateway.name" . }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
 {{/*
 Where pods with the gateway are, as a YAML list. The settings must be in each, for a pod mounts only what is in its own.
 */}}

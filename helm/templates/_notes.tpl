@@ -18,6 +18,12 @@ Settings are checked in the cluster by:
 
 Without secrets.adminToken only loopback may purge: kubectl port-forward to a pod's port {{ .Values.ports.admin }} first.
 {{- end }}
+{{- with .Values.monitoring.prometheusRule }}
+{{- if and .enabled (not .runbookUrl) }}
+
+The alerts' links to their runbooks lead nowhere: set monitoring.prometheusRule.runbookUrl to the page where yours are.
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "chathub-gateway.notes.shared" -}}
@@ -41,7 +47,7 @@ Credentials of ChatHub go to it through the cluster's network in the clear; secr
 {{- define "chathub-gateway.notes.injection" -}}
 Pods created from now on with the label {{ .Values.injection.label }}: "true" get chathub-gateway as a sidecar
 {{- with .Values.baseUrlVariable }}, and its
-address in {{ . }}{{ end }}. In these namespaces, which must exist:
+address in {{ . }} (init containers of their own do not){{ end }}. In these namespaces, which must exist:
 
   {{ include "chathub-gateway.namespaces" . | fromYamlArray | join ", " }}
 

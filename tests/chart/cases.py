@@ -48,7 +48,13 @@ PLACED: dict[str, Any] = {
     "tolerations": [{"key": "spot", "operator": "Exists"}],
     "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
     "topologySpreadConstraints": [
-        {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}
+        {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"},
+        {
+            "maxSkew": 2,
+            "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": {"team": "chat"}},
+        },
     ],
     "priorityClassName": "important",
     "serviceAccount": {"annotations": {"team": "chat"}},
@@ -62,7 +68,11 @@ FULL_SHARED: dict[str, Any] = {
     "secrets": SECRETS,
     "settings": SETTINGS,
     "monitoring": MONITORING,
-    "networkPolicy": {"enabled": True, "clients": [{"podSelector": {"matchLabels": {"team": "chat"}}}]},
+    "networkPolicy": {
+        "enabled": True,
+        "clients": [{"podSelector": {"matchLabels": {"team": "chat"}}}],
+        "scrapers": [{"podSelector": {"matchLabels": {"team": "watch"}}}],
+    },
     "resources": {"limits": {"memory": "256Mi"}},
     **EXTRA,
     **PLACED,
@@ -76,6 +86,24 @@ INJECTED: dict[str, Any] = {
     "monitoring": {"podMonitor": {"enabled": True}},
     "injection": {"enabled": True, "namespaces": ["shop", "reports"]},
     **EXTRA,
+    # Volumes that have maps of words in them.
+    "extraVolumes": [
+        *EXTRA["extraVolumes"],
+        {
+            "name": "bundle",
+            "projected": {
+                "sources": [
+                    {
+                        "clusterTrustBundle": {
+                            "path": "roots.crt",
+                            "signerName": "example.com/roots",
+                            "labelSelector": {"matchLabels": {"example.com/kind": "roots"}},
+                        }
+                    }
+                ]
+            },
+        },
+    ],
 }
 
 CHART: dict[str, dict[str, Any]] = {
@@ -96,6 +124,7 @@ CHART: dict[str, dict[str, Any]] = {
         "monitoring": {"serviceMonitor": {"enabled": True}},
         "networkPolicy": {"enabled": True},
         "listenHost": "::",
+        "service": {"ipFamilies": ["IPv6", "IPv4"], "ipFamilyPolicy": "PreferDualStack"},
         "podDisruptionBudget": {"enabled": False},
         "serviceAccount": {"create": False},
         "tests": {"enabled": False},
@@ -152,6 +181,15 @@ REFUSALS = [
     Refusal(settings("upstream", url="chatapi.smsbat.com"), ("settings.upstream.url",)),
     Refusal({"image": {"digest": "latest"}}, ("image.digest", "sha256")),
     Refusal({"listenHost": "localhost"}, ("listenHost", "ipv4")),
+    Refusal({"service": {"ipFamilies": ["IPv5"]}}, ("service.ipFamilies", '"IPv6"')),
+    Refusal(
+        {"mode": "shared", "podLabels": {"app.kubernetes.io/name": "shop"}},
+        ("podLabels", "app.kubernetes.io/name is the chart's own"),
+    ),
+    Refusal(
+        {"mode": "shared", "podAnnotations": {"chathub-gateway/restart": "now"}},
+        ("podAnnotations", "chathub-gateway/restart is the chart's own"),
+    ),
     Refusal({"sidecar": {"style": "nativ"}}, ("sidecar.style", '"native"')),
     Refusal({"secrets": {"adminToken": {"value": "hush"}}}, ("secrets.adminToken", "value is not allowed")),
     Refusal({"ports": {"clients": 70000}}, ("ports.clients", "65535")),
