@@ -34,7 +34,11 @@ def enter_own_network() -> None:
         command = [tool("unshare"), *([] if is_root() else ["--user", "--map-root-user"]), "--net"]
         refused = subprocess.run([*command, "true"], capture_output=True, text=True)
         if refused.returncode != 0:
-            sys.exit(f"this needs a network of its own, and may not have one: {refused.stderr.strip()}")
+            sys.exit(
+                f"this needs a network of its own, and may not have one: {refused.stderr.strip()}\n"
+                "run it as root, or allow namespaces to other users, as root: sysctl -w kernel.unprivileged_userns_clone=1"
+                " on Debian, sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu"
+            )
         os.environ[INSIDE] = "yes"
         sys.stdout.flush()
         os.execv(command[0], [*command, sys.executable, *sys.argv])

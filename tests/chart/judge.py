@@ -1,7 +1,8 @@
 """What must hold of manifests: Kubernetes' own schemas, pod security, and the shape of what the schemas do not know.
 
 What a newcomer would get wrong: to trust in the schemas alone. They know no pod security, and nothing of the Prometheus
-operator's resources, whose unknown fields are dropped in silence.
+operator's resources, whose unknown fields are dropped in silence. Nor is CEL compiled, here or by them: what the injection
+writes is matched by its shape and held against what would be included, so whether a cluster takes it only a cluster tells.
 """
 
 from __future__ import annotations
