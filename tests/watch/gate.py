@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import itertools
 import os
+import re
 import resource
 import signal
 import socket
@@ -19,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import harness
 import http2
 from client import Connection as Raw
 from connections import Connection, EventStream, Polling, WebSocket
@@ -38,6 +40,12 @@ GATE = {
 
 FEW_DESCRIPTORS = 3
 """So many more than are open: less than what is then connected."""
+
+FAILURES = 3
+"""So often accepting is to fail while descriptors are short: once may be a moment's."""
+
+STARVED_SECONDS = 2
+"""How long that may take: the gateway tries twenty times a second."""
 
 FIELDS = (
     (":method", "GET"),
@@ -116,25 +124,26 @@ def _starve(stage: Stage) -> None:
     admin = urlsplit(stage.between.admin)
     reader = http.client.HTTPConnection(admin.hostname or "", admin.port, timeout=5)
     try:
-        _has_failed(reader)  # accepted by now, and no new connection to come
+        before = _accept_errors(reader)  # accepted by now, and no new connection to come
         count = len(os.listdir(f"/proc/{pid}/fd"))
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (count + FEW_DESCRIPTORS, limits[1]))
-        _gather(stage, ["127.0.0.3"] * 3 * FEW_DESCRIPTORS, lambda: _read_some(reader))
+        _gather(stage, ["127.0.0.3"] * 3 * FEW_DESCRIPTORS, lambda: _wait_for_failures(stage, reader, before))
     finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
         reader.close()
 
 
-def _read_some(reader: http.client.HTTPConnection) -> None:
-    """Reads the metrics until accepting has failed, at most some times."""
-    for _ in range(50):
-        if _has_failed(reader):
-            return
+def _wait_for_failures(stage: Stage, reader: http.client.HTTPConnection, before: int) -> None:
+    """Until accepting has failed some times more, or not in time: others may have left and given their descriptors back."""
+    failed = lambda: _accept_errors(reader) >= before + FAILURES or None  # noqa: E731
+    with suppress(Failure):
+        harness.wait_until("accepting fails", failed, stage.between.program, STARVED_SECONDS)
 
 
-def _has_failed(reader: http.client.HTTPConnection) -> bool:
+def _accept_errors(reader: http.client.HTTPConnection) -> int:
     reader.request("GET", "/metrics")
-    return b"\nchathub_gateway_accept_errors_total 0\n" not in reader.getresponse().read()
+    found = re.search(rb"^chathub_gateway_accept_errors_total (\d+)$", reader.getresponse().read(), re.MULTILINE)
+    return int(found.group(1)) if found else 0
 
 
 def _overloads(stage: Stage) -> Callable[[], None]:
