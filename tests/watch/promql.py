@@ -53,7 +53,8 @@ def selectors(expression: str) -> list[Selector]:
 
 def answering(expression: str) -> str:
     """The expression with comparisons that answer 0 or 1."""
-    return "".join(f"{piece} bool" if piece in COMPARISONS else piece for piece in PIECES.findall(expression))
+    bare = re.sub(r"\bbool\b", "", expression)  # those that answer so already
+    return "".join(f"{piece} bool" if piece in COMPARISONS else piece for piece in PIECES.findall(bare))
 
 
 def hastened(expression: str, window: str, delay: str) -> str:
