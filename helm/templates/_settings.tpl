@@ -113,7 +113,7 @@ and only then.
 {{- $awaiting := list -}}
 {{- range $path := list
   "server.listen" "server.workers" "server.share_port" "server.tls_certificate" "server.tls_key" "server.tls_client_ca"
-  "admin.listen" "admin.token_file" "upstream.url" "upstream.warm" "cache.capacity" "log.format" "log.access_buffer"
+  "admin.listen" "upstream.url" "upstream.warm" "cache.capacity" "log.format" "log.access_buffer"
 -}}
 {{- $parts := splitList "." $path -}}
 {{- $value := get (default dict (get $settings (first $parts))) (last $parts) -}}

@@ -135,8 +135,9 @@ def main() -> int:
 def work() -> Operators:
     """All that is there to do, to the end; with what became known and counted."""
     is_once = "--once" in sys.argv[1:]
-    asked_to_stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: asked_to_stop.set())
+    # Kept until it is asked for, here and in every thread. A handler that sets an Event can meet the very lock that the wait
+    # for it holds, and neither goes on.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     operators = Operators()
     say("started", base=operators.base, organizations=operators.organizations)
     address = os.environ.get("LISTEN", "0.0.0.0:8000")
@@ -144,7 +145,7 @@ def work() -> Operators:
     operators.join()
     while not is_once:
         operators.look()
-        if asked_to_stop.wait(float(os.environ.get("POLL_SECONDS", "1"))):
+        if signal.sigtimedwait({signal.SIGTERM}, float(os.environ.get("POLL_SECONDS", "1"))):
             break
     say("ending", calls=operators.calls, failed=operators.failed)
     operators.switch(INACTIVE)
