@@ -89,10 +89,10 @@ def change_all_the_while(gateway: Besieged, volume: Volume, seconds: float) -> t
 
 def serves_by_the_last(gateway: Besieged, volume: Volume) -> None:
     """Shows that a lifetime and a quota are in force, and that bad settings change neither."""
-    change(gateway, volume, settings("77s", "1/m", 3, 60_000))
+    change(gateway, volume, settings("777s", "1/m", 3, 60_000))
     expect(statuses(gateway, "quota", range(1, 6)) == [200] * 3 + [429] * 2, "three at once and no more")
     status = cache_status(gateway, "quota", 1)
-    expect(" hit; ttl=7" in status, f"the lifetime is 77 s: {status}")
+    expect(" hit; ttl=7" in status, f"the lifetime is 777 s: {status}")
 
     change(gateway, volume, BAD, outcome="failed")
     expect(gateway.metric("settings_reload_failed") == 1, "the metric stays up")
