@@ -98,6 +98,9 @@ fn who_asks_by_older_terms_changes_nothing_that_newer_ones_have_told() {
     // One that began before comes late, with what it was told then.
     assert!(matches!(world.comes_by(1, Some(own)), Arrival::Go(_)));
     assert!(matches!(world.comes_with(None), Arrival::Wait(..)), "it has no quota of its own any more");
+    world.passes(SECOND * 10);
+    assert!(matches!(world.comes_by(1, Some(own)), Arrival::Go(_)));
+    assert!(matches!(world.comes_by(1, Some(own)), Arrival::Wait(..)), "nor does a later one bring it back");
     // And a lane that such a one makes is told anew by the next.
     let mut world = World::new(terms(of_class));
     world.changes(terms(of_class));
