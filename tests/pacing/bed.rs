@@ -61,6 +61,8 @@ pub(crate) struct Measured {
     /// The most requests that the upstream saw in any second since the start.
     pub(crate) fullest_second: u32,
     pub(crate) metrics: Exposition,
+    /// Requests that were told to wait and were refused after all, within the window.
+    pub(crate) outwaited: f64,
     /// Requests that clients did not send because too many were under way.
     pub(crate) unsent: u64,
     pub(crate) window: Duration,
@@ -112,6 +114,7 @@ impl Bed {
         let began = Instant::now() + phases.warm_up;
         sleep_until(began).await;
         let mark = self.gateway.log().mark();
+        let before = outwaited(&self.gateway.metrics().await);
         let timeline = Timeline::record(&self.chathub, phases.window).await;
         let metrics = self.gateway.metrics().await;
         let unsent = clients.join_all().await.into_iter().sum();
@@ -124,11 +127,16 @@ impl Bed {
             timeline,
             upstream: Counts::of(&self.chathub),
             fullest_second: self.chathub.largest_window(),
+            outwaited: outwaited(&metrics) - before,
             metrics,
             unsent,
             window,
         }
     }
+}
+
+fn outwaited(metrics: &Exposition) -> f64 {
+    metrics.find(r#"throttle_rejections_total{reason="outwaited"}"#).unwrap_or_default()
 }
 
 impl Measured {
