@@ -109,10 +109,7 @@ impl Source {
     pub fn read(&mut self) -> Result<Loaded, Unfit> {
         let config = self.config()?;
         let (files, is_again) = (&mut self.files, self.is_again);
-        let credentials = match &config.throttle.credentials_file {
-            Some(file) => Credentials::load(file, |path| read(files, is_again, path))?,
-            None => Credentials::default(),
-        };
+        let credentials = Credentials::of_settings(&config, |path| read(files, is_again, path))?;
         let secret = config.admin.token_file.as_deref().map(|path| {
             let secret = read(files, is_again, path).and_then(Secret::from_file);
             secret.map(Arc::new).map_err(|source| Unfit::Secret { path: path.to_owned(), source })
@@ -137,12 +134,6 @@ impl Source {
         let trust = Arc::new(Trust::of(&settings)?);
         self.trusted = Some(Trusted { url: settings.url, paths, files, trust: Arc::clone(&trust) });
         Ok(trust)
-    }
-
-    /// Returns whether a file has changed that was read last.
-    #[must_use]
-    pub fn has_changed(&self) -> bool {
-        self.files.now() != self.files
     }
 
     /// Returns the settings each time they are read again: when `hangup` asks for it, or a file has changed.

@@ -77,9 +77,9 @@ impl Credentials {
     /// # Errors
     ///
     /// As for [`load`](Self::load).
-    pub fn of_settings(config: &Config) -> Result<Self, Problems> {
+    pub fn of_settings(config: &Config, read: impl FnMut(&Path) -> io::Result<Vec<u8>>) -> Result<Self, Problems> {
         let file = config.throttle.credentials_file.as_deref();
-        file.map_or(Ok(Self::default()), |file| Self::load(file, |path| std::fs::read(path)))
+        file.map_or(Ok(Self::default()), |file| Self::load(file, read))
     }
 
     fn from_bytes(

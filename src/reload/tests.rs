@@ -41,6 +41,13 @@ fn source(file: &Path) -> Source {
     Source::new(Arguments { config: Some(file.to_owned()), ..Arguments::default() }, [])
 }
 
+impl Source {
+    /// Returns whether a file has changed that was read last.
+    fn has_changed(&self) -> bool {
+        self.files.now() != self.files
+    }
+}
+
 #[test]
 fn a_link_to_another_directory_in_the_place_of_the_first_is_seen() {
     let directory = Directory::of("reload-link");

@@ -215,3 +215,35 @@ async fn connections_to_the_upstream_stay_if_nothing_of_them_has_changed() {
     assert_eq!(ask().await, 200);
     assert_eq!(upstream.connections(), 2, "a connection is made by the new time limit");
 }
+
+#[tokio::test]
+async fn a_credential_gets_another_quota_of_its_own_and_gives_it_back() {
+    let chathub = Emulator::start().await;
+    let token = chathub.company_token("acme");
+    let [quotas, word] =
+        ["quotas.toml", "token"].map(|name| format!("{}/reloading_{name}", env!("CARGO_TARGET_TMPDIR")));
+    std::fs::write(&word, &token).unwrap();
+    let give =
+        |quota: &str| std::fs::write(&quotas, format!("[acme]\nfile = '{word}'\noperator = {{ {quota} }}")).unwrap();
+    give("rate = '1/h', burst = 1");
+    let set = "throttle.max_wait = '0s'\nthrottle.operator = { rate = '1/h', burst = 4 }";
+    let gateway = Gateway::before(&chathub).set(set).start().await;
+    let company = gateway.client(&token);
+    assert_eq!(company.list(1).await.status, 200);
+
+    let named = format!("throttle.credentials_file = '{quotas}'");
+    gateway.changes_to(&named).await;
+    assert_eq!(company.list(2).await.status, 429, "one cell is missing, and there is but one");
+
+    give("rate = '1000/s', burst = 1000");
+    gateway.changes_to(&named).await;
+    eventually(|| company.list(3), |list| list.status == 200).await;
+    assert_eq!(company.list(4).await.status, 200);
+
+    gateway.changes_to("").await;
+    let mut answered = 0;
+    for organization in 5..10 {
+        answered += u32::from(company.list(organization).await.status == 200);
+    }
+    assert!(answered <= 4, "{answered} of five, and four at once are all that others have");
+}

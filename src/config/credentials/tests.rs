@@ -112,7 +112,10 @@ fn a_file_without_credentials_gives_none() {
 
 #[test]
 fn without_a_file_in_the_settings_no_credential_has_quotas_of_its_own() {
-    assert_eq!(Credentials::of_settings(&Config::default()).unwrap(), Credentials::default());
+    assert_eq!(
+        Credentials::of_settings(&Config::default(), |_| panic!("there is none to read")).unwrap(),
+        Credentials::default()
+    );
 }
 
 #[test]

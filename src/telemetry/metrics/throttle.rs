@@ -74,9 +74,33 @@ struct Throttles {
     stopped: Gauges<Class>,
     lowered: Gauges<Class>,
     share: Floats<Class>,
+    settings: Set,
+}
+
+/// What the settings say, for alerts to compare with.
+#[derive(Debug)]
+struct Set {
     max_wait: Gauge,
     rate: Floats<QuotaClass>,
     burst: Gauges<QuotaClass>,
+}
+
+impl Set {
+    fn new(all: &Catalogue) -> Self {
+        Self {
+            max_wait: all.float("throttle_max_wait_seconds", "How long a request may wait (throttle.max_wait)."),
+            rate: all.floats(
+                "throttle_quota_rate",
+                "Requests a second that the settings let go upstream in the long run; 0: there is no such quota.",
+                "class",
+            ),
+            burst: all.gauges(
+                "throttle_quota_burst",
+                "Requests that the settings let go upstream at once after a rest; 0: there is no such quota.",
+                "class",
+            ),
+        }
+    }
 }
 
 impl ThrottleMetrics {
@@ -127,17 +151,7 @@ impl ThrottleMetrics {
                 "The lowest rate that a credential has now, as a share of what is configured.",
                 "class",
             ),
-            max_wait: all.float("throttle_max_wait_seconds", "How long a request may wait (throttle.max_wait)."),
-            rate: all.floats(
-                "throttle_quota_rate",
-                "Requests a second that the settings let go upstream in the long run; 0: there is no such quota.",
-                "class",
-            ),
-            burst: all.gauges(
-                "throttle_quota_burst",
-                "Requests that the settings let go upstream at once after a rest; 0: there is no such quota.",
-                "class",
-            ),
+            settings: Set::new(all),
         }));
         Class::ALL.iter().for_each(|class| new.0.share.of(*class).set(1.0));
         new
@@ -145,11 +159,11 @@ impl ThrottleMetrics {
 
     /// These are the terms from now on.
     pub fn set_terms(&self, terms: &Terms) {
-        self.0.max_wait.set(terms.max_wait.as_secs_f64());
+        self.0.settings.max_wait.set(terms.max_wait.as_secs_f64());
         let quotas = terms.quotas.iter().map(Some).chain([terms.upstream.as_ref()]);
         for (class, quota) in QuotaClass::ALL.iter().zip(quotas) {
-            self.0.rate.of(*class).set(quota.map_or(0.0, |quota| quota.period().as_secs_f64().recip()));
-            self.0.burst.of(*class).set(quota.map_or(0, |quota| quota.burst().get().into()));
+            self.0.settings.rate.of(*class).set(quota.map_or(0.0, |quota| quota.period().as_secs_f64().recip()));
+            self.0.settings.burst.of(*class).set(quota.map_or(0, |quota| quota.burst().get().into()));
         }
     }
 

@@ -150,10 +150,45 @@ fn nobody_waits_longer_than_a_longest_wait_that_was_lowered() {
 fn a_lane_whose_turn_it_is_waits_if_its_burst_has_shrunk() {
     let mut world = World::new(Terms { upstream: Some(per_second(1, 1)), ..terms(per_second(1, 10)) });
     (0..6).for_each(|_| _ = world.comes(read()));
-    world.changes(Terms { upstream: Some(per_second(100, 10)), ..terms(per_second(1, 1)) });
+    // It takes its place among those who share the quota of all.
+    world.passes(millis(1));
     let gone = world.gone.len();
+    world.changes(Terms { upstream: Some(per_second(100, 10)), ..terms(per_second(1, 1)) });
     world.passes(millis(500));
     assert_eq!(world.gone.len(), gone, "its next cell is a second away");
+    world.empties();
+    assert_eq!(world.waiting(), 0);
+}
+
+#[test]
+fn rates_that_were_lowered_are_whole_again_when_they_are_no_longer_to_be() {
+    let own = per_second(50, 1);
+    let mut world = World::new(terms(own));
+    for round in (0..4).step_by(2) {
+        world.comes(read());
+        world.answers(round, Verdict::TooMany(None));
+        world.comes(read());
+        world.empties();
+        world.answers(round + 1, Verdict::Accepted);
+        world.passes(SECOND);
+    }
+    let lowest = |world: &World| world.pacer.trouble(Class::Operator, world.now).lowest;
+    assert!(lowest(&world) < 1.0);
+    world.changes(Terms { is_adaptive: false, ..terms(own) });
+    assert_eq!(lowest(&world), 1.0);
+}
+
+#[test]
+fn where_more_wait_than_may_by_now_newcomers_are_told_to_come_when_they_have_gone() {
+    let own = per_second(1, 1);
+    let mut world = World::new(terms(own));
+    (1..=8).for_each(|who| (0..3).for_each(|_| _ = world.comes(read_of(who))));
+    assert_eq!(world.waiting(), 16);
+    world.changes(Terms { max_waiting: 8, ..terms(own) });
+    let told = world.comes(read_of(1));
+    let Told::Refused(retry_after, Rejection::Full) = told else { panic!("{told:?}") };
+    world.passes(retry_after);
+    assert!(matches!(world.comes(read_of(1)), Told::Go | Told::Wait(_)), "after {retry_after:?}");
 }
 
 #[test]
