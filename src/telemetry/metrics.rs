@@ -8,6 +8,8 @@ mod connections;
 mod family;
 mod memory;
 mod operators;
+#[cfg(target_os = "linux")]
+mod process;
 mod requests;
 mod settings;
 mod throttle;
@@ -135,8 +137,8 @@ impl Catalogue {
     fn process(&self) {
         #[cfg(target_os = "linux")]
         {
-            let collector = prometheus::process_collector::ProcessCollector::for_self();
-            self.0.register(Box::new(collector)).expect("each name stands once in this catalogue");
+            let collector = Box::new(process::Process::new());
+            self.0.register(collector).expect("each name stands once in this catalogue");
         }
     }
 
