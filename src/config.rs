@@ -48,7 +48,7 @@ use crate::chathub::OrganizationId;
 pub use arguments::{Arguments, Command, Probed};
 pub use change::Changed;
 pub use credentials::{Credentials, SingleCredential};
-pub use load::load;
+pub use load::{load, load_admin};
 pub use print::reference;
 pub use problem::{Place, Problem, Problems};
 pub use rate::{Per, Rate};

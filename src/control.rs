@@ -2,8 +2,11 @@
 //! neither a shell nor curl, so that probes and hooks can call the one program that is there.
 //!
 //! They find the gateway by the settings it was started with, as they read them from the same file and environment, and
-//! speak to its admin listener. What a newcomer would get wrong: to print nothing. A probe that fails is read in the
-//! events of a pod at night; its one line says what was asked, of whom, and what came.
+//! speak to its admin listener. What a newcomer would get wrong: to read all settings for that. The file may have changed
+//! since, for the worse or for a newer gateway; the one that runs has refused it and serves, and a probe that failed for it
+//! would have the kubelet kill what then cannot start. So they read nothing but `admin.…`, and the secret only to show it.
+//! And to print nothing: a probe that fails is read in the events of a pod at night; its one line says what was asked, of
+//! whom, and what came.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -88,9 +91,11 @@ pub async fn run(command: Command, config: &Config) -> Result<String, ControlErr
     match command {
         Command::Probe { what, timeout } => gateway.once("GET", what.path(), timeout.unwrap_or(PATIENCE)).await,
         Command::Wait { timeout } => gateway.ready(timeout.unwrap_or(START)).await,
-        Command::Drain { timeout } => gateway.drained(timeout.unwrap_or(config.server.drain_deadline)).await,
-        Command::Quit { now: false } => gateway.once("POST", "/quit", PATIENCE).await,
-        Command::Quit { now: true } => gateway.once("POST", "/quit?now", PATIENCE).await,
+        Command::Drain { timeout } => {
+            gateway.by_secret(config)?.drained(timeout.unwrap_or(config.server.drain_deadline)).await
+        }
+        Command::Quit { now: false } => gateway.by_secret(config)?.once("POST", "/quit", PATIENCE).await,
+        Command::Quit { now: true } => gateway.by_secret(config)?.once("POST", "/quit?now", PATIENCE).await,
         Command::Check | Command::Config => Ok(String::new()),
     }
 }
@@ -130,11 +135,16 @@ impl Asked {
                 SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
             });
         }
+        Ok(Self { address, secret: None })
+    }
+
+    /// The same, shown the secret that it wants for what changes it.
+    fn by_secret(self, config: &Config) -> Result<Self, ControlError> {
         let secret = config.admin.token_file.as_deref().map(|path| {
             let told = |source| ControlError::Secret { path: path.display().to_string(), source };
             Secret::read(path).map_err(told)
         });
-        Ok(Self { address, secret: secret.transpose()? })
+        Ok(Self { secret: secret.transpose()?, ..self })
     }
 
     /// Asks once, and is content with nothing but success.

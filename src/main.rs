@@ -6,7 +6,7 @@
 
 use std::process::ExitCode;
 
-use chathub_gateway::config::{Arguments, Command, Config, Format, Problems};
+use chathub_gateway::config::{Arguments, Command, Format, Problems};
 use chathub_gateway::error::chain;
 use chathub_gateway::gateway::{self, Ended, StartError};
 use chathub_gateway::reload::{Loaded, Source, Unfit};
@@ -25,29 +25,17 @@ const WRONG_SETTINGS: u8 = 78;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let command = arguments.command;
-    let mut source = Source::new(arguments, std::env::vars_os());
+    let source = Source::new(arguments, std::env::vars_os());
     let Some(command) = command else {
         return run(source).unwrap_or_else(|error| failed(&*error));
     };
-    if command == Command::Check {
-        return check(source).map_or_else(
-            |error| failed(&*error),
-            |()| {
-                println!("the settings are good");
-                ExitCode::SUCCESS
-            },
-        );
-    }
-    let config = match source.config() {
-        Ok(config) => config,
-        Err(problems) => return wrong(&problems),
+    let said = match command {
+        Command::Check => check(source).map(|()| "the settings are good".to_owned()),
+        Command::Config => print(source),
+        command => ask(command, &source),
     };
-    if command == Command::Config {
-        print!("{}", config.to_toml());
-        return ExitCode::SUCCESS;
-    }
-    match ask(command, &config) {
-        Ok(said) => println!("{said}"),
+    match said {
+        Ok(said) => println!("{}", said.trim_end()),
         Err(error) => return failed(&*error),
     }
     ExitCode::SUCCESS
@@ -59,10 +47,16 @@ fn check(mut source: Source) -> Result<(), Box<dyn std::error::Error>> {
     Ok(gateway::check_tls(&loaded.config)?)
 }
 
+/// Returns the settings as a file.
+fn print(mut source: Source) -> Result<String, Box<dyn std::error::Error>> {
+    Ok(source.config().map_err(Unfit::from)?.to_toml())
+}
+
 /// Asks a gateway that runs.
-fn ask(command: Command, config: &Config) -> Result<String, Box<dyn std::error::Error>> {
+fn ask(command: Command, source: &Source) -> Result<String, Box<dyn std::error::Error>> {
+    let config = source.admin().map_err(Unfit::from)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(control::run(command, config))?)
+    Ok(runtime.block_on(control::run(command, &config))?)
 }
 
 fn run(mut source: Source) -> Result<ExitCode, Box<dyn std::error::Error>> {

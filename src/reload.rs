@@ -18,7 +18,7 @@ use futures_util::stream::unfold;
 use http::Uri;
 use tokio::signal::unix::Signal;
 
-use crate::config::{Arguments, Config, Credentials, Problems, load};
+use crate::config::{Arguments, Config, Credentials, Problems, load, load_admin};
 use crate::pem::TlsError;
 use crate::secret::Secret;
 use crate::upstream::connector::Trust;
@@ -95,10 +95,17 @@ impl Source {
     pub fn config(&mut self) -> Result<Config, Problems> {
         self.files = Files::default();
         let (files, is_again) = (&mut self.files, self.is_again);
-        load(&self.arguments, self.environment.iter().cloned(), |path| {
-            String::from_utf8(read(files, is_again, path)?)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-        })
+        load(&self.arguments, self.environment.iter().cloned(), |path| text(read(files, is_again, path)?))
+    }
+
+    /// Reads the settings of the admin listener, for whoever asks a gateway that runs. What is wrong elsewhere has its
+    /// default: see [`load_admin`].
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with those.
+    pub fn admin(&self) -> Result<Config, Problems> {
+        load_admin(&self.arguments, self.environment.iter().cloned(), |path| text(std::fs::read(path)?))
     }
 
     /// Reads the settings and the files that they name.
@@ -153,6 +160,10 @@ impl Source {
         };
         Box::pin(unfold((self, hangup), next))
     }
+}
+
+fn text(content: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(content).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// Reads a file. A pipe can be read once: a second time it would be empty, and an empty file is good settings.

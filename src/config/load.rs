@@ -28,6 +28,41 @@ pub fn load(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     read: impl FnOnce(&Path) -> io::Result<String>,
 ) -> Result<Config, Problems> {
+    let (config, problems) = understand(gather(arguments, environment, read));
+    Problems::from_unordered(problems).map_or(Ok(config), Err)
+}
+
+/// Returns the settings as [`load`] does, but looks at those of the admin listener only: whatever is wrong elsewhere has
+/// its default. For whoever asks a gateway that runs; it may run on older settings than those that are there now, and is
+/// not to be called dead for a fault in a file that it has refused.
+///
+/// # Errors
+///
+/// All that is wrong with `admin.…`; and that the file cannot be read, if it must be: neither environment nor flag gives
+/// `admin.listen`.
+pub fn load_admin(
+    arguments: &Arguments,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    read: impl FnOnce(&Path) -> io::Result<String>,
+) -> Result<Config, Problems> {
+    let raw = gather(arguments, environment, read);
+    let is_beside_the_file = |place: &Place| matches!(place, Place::Environment(_) | Place::Flag(_));
+    let mut given = raw.given.iter();
+    let can_be_asked = given.any(|given| given.setting.path == "admin.listen" && is_beside_the_file(&given.place));
+    let (config, mut problems) = understand(raw);
+    problems.retain(|problem| match problem.path.as_str() {
+        "" => !can_be_asked,
+        path => path.starts_with("admin."),
+    });
+    Problems::from_unordered(problems).map_or(Ok(config), Err)
+}
+
+/// Takes what the sources give.
+fn gather(
+    arguments: &Arguments,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    read: impl FnOnce(&Path) -> io::Result<String>,
+) -> Raw {
     let environment: Vec<_> = environment.into_iter().collect();
     let mut raw = Raw::default();
     if let Some((file, named_by)) = named_file(arguments, &environment) {
@@ -38,7 +73,7 @@ pub fn load(
     }
     raw.read_environment(&environment);
     raw.read_flags(arguments);
-    understand(raw)
+    raw
 }
 
 fn named_file(arguments: &Arguments, environment: &[(OsString, OsString)]) -> Option<(PathBuf, &'static str)> {
@@ -55,8 +90,8 @@ pub(super) fn unreadable(file: PathBuf, named_by: &str, error: &io::Error) -> Pr
     Problem { path: String::new(), value: None, place: Place::File(file), fault, example: None }
 }
 
-/// Reads what was given into the defaults.
-fn understand(raw: Raw) -> Result<Config, Problems> {
+/// Reads what was given into the defaults, and returns what is wrong with it, in no order.
+fn understand(raw: Raw) -> (Config, Vec<Problem>) {
     let mut config = Config::default();
     let mut problems = raw.problems;
     let mut faulty = Vec::new();
@@ -73,7 +108,7 @@ fn understand(raw: Raw) -> Result<Config, Problems> {
     // Beside a faulty value its default stands, and a rule would speak of something that nobody wrote.
     let rules = rules.filter(|rule| !rule.sides.iter().any(|side| faulty.contains(&side.path)));
     problems.extend(rules.filter_map(|rule| broken_rule(rule, &config, &raw.given)));
-    Problems::from_unordered(problems).map_or(Ok(config), Err)
+    (config, problems)
 }
 
 /// Tells of a broken rule at the side that was given. One was, for the defaults keep the rules.

@@ -69,6 +69,42 @@ async fn a_probe_of_what_is_not_there_says_where_it_asked() {
 }
 
 #[tokio::test]
+async fn a_probe_does_not_fail_for_what_is_wrong_elsewhere_in_the_settings() {
+    let chathub = Emulator::start().await;
+    let program = Program::before(&chathub.url(), &[]).await;
+    let admin = program.admin_address.to_string();
+    let file = format!("{}/lifecycle_settings.toml", env!("CARGO_TARGET_TMPDIR"));
+    let ask = |command: &str, flags: &[&str], settings: &str| {
+        std::fs::write(&file, settings).unwrap();
+        let output = run(&[&[command], flags].concat(), &[("CHATHUB_GATEWAY_CONFIG", file.as_str())]);
+        let (code, said, reason) = told(&output);
+        (code, format!("{said}{reason}"))
+    };
+    let by_flag = ["--admin-listen", admin.as_str()];
+    let secret = "admin.token_file = \"/nowhere/token\"\n";
+    let wrong = format!("server.drain_deadline = \"1\"\ncache.max_bdy = 1\nserver.drain_delay = \"9h\"\n{secret}");
+    let ready = (Some(0), "ready".to_owned());
+
+    assert_eq!(ask("probe", &[], &format!("admin.listen = \"{admin}\"\n{wrong}")), ready);
+    assert_eq!(ask("wait", &by_flag, &wrong), ready);
+    assert_eq!(ask("probe", &by_flag, "[this is no TOML"), ready);
+
+    let refused = [
+        ("probe", [].as_slice(), "[this is no TOML", 78, "settings.toml:1:"),
+        ("probe", &[], "admin.listen = \"here\"\ncache.max_bdy = 1", 78, "admin.listen = \"here\": "),
+        ("quit", &by_flag, secret, 1, "read the secret in /nowhere/token (admin.token_file): "),
+        ("drain", &by_flag, secret, 1, "read the secret in /nowhere/token (admin.token_file): "),
+    ];
+    for (command, flags, settings, code, reason) in refused {
+        let (ended, said) = ask(command, flags, settings);
+        assert!(
+            ended == Some(code) && said.contains(reason) && said.lines().count() == 1,
+            "{command}: {ended:?} {said}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn whoever_may_not_purge_may_not_end_the_program_either() {
     let chathub = Emulator::start().await;
     let file = format!("{}/lifecycle_secret", env!("CARGO_TARGET_TMPDIR"));
