@@ -158,8 +158,11 @@ pub struct Admin {
     /// Where operators connect; it may not collide with `server.listen`. Port 0 takes any free one. Default
     /// `127.0.0.1:2429`, the clients' port and one.
     pub listen: SocketAddr,
+    /// Connections that may be open at once from this machine (127.0.0.1 and ::1), and as many from all others together, 1 to
+    /// 10 000; one more is closed at once. Default 64, many more than ask at once: each lasts five minutes at most.
+    pub max_connections: usize,
     /// The file that holds the bearer secret of those who may purge and let the gateway leave or end, from wherever. Absent,
-    /// the default, means that whoever is on loopback may, and nobody else.
+    /// the default, means that whoever comes from 127.0.0.1 or ::1 may, and nobody else.
     pub token_file: Option<PathBuf>,
 }
 

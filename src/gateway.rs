@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use crate::admin::{self, Access, Admin};
+use crate::admin::{self, Access, Admin, OperatorPlaces};
 use crate::chathub::credential::DigestKey;
 use crate::clock::Clock;
 use crate::config::{self, Changed};
@@ -189,7 +189,8 @@ impl Gateway {
         let (metrics, store) = (self.metrics, Arc::clone(works.store()));
         let access = self.access.clone();
         let admin = Admin { metrics: metrics.clone(), store, lifecycle: lifecycle.clone(), access };
-        let admin = tokio::spawn(admin::serve(self.admin_listener, Arc::new(admin)));
+        let operators = OperatorPlaces::new(works.config().admin.max_connections);
+        let admin = tokio::spawn(admin::serve(self.admin_listener, operators.clone(), Arc::new(admin)));
         let stacks: Vec<_> = works.stacks().into_iter().map(Current::new).collect();
         let mut accepting = JoinSet::new();
         for ((worker, listener), stack) in self.workers.handles().zip(self.listeners).zip(&stacks) {
@@ -201,6 +202,7 @@ impl Gateway {
                 Ok(loaded) => {
                     let changed = renew(loaded, &mut works, &serving, &metrics);
                     self.access.renew(works.secret());
+                    operators.set(works.config().admin.max_connections);
                     stacks.iter().zip(works.stacks()).for_each(|(current, stack)| current.replace(stack));
                     tell(&changed, &metrics.settings);
                 }

@@ -50,6 +50,7 @@ pub mod clock;
 pub mod collapse;
 pub mod config;
 pub mod control;
+pub mod descriptors;
 pub mod edge;
 pub mod error;
 pub mod gateway;

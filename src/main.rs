@@ -10,7 +10,7 @@ use chathub_gateway::config::{Arguments, Command, Format, Problems};
 use chathub_gateway::error::chain;
 use chathub_gateway::gateway::{self, Ended, StartError};
 use chathub_gateway::reload::{Loaded, Source, Unfit};
-use chathub_gateway::{Gateway, control, telemetry};
+use chathub_gateway::{Gateway, control, descriptors, telemetry};
 use clap::Parser;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -63,6 +63,14 @@ fn run(mut source: Source) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let loaded = source.read()?;
     let log = &loaded.config.log;
     telemetry::logging::start(log.level, log.format == Format::Json);
+    let (descriptors, connections) = (descriptors::raise(), loaded.config.server.max_connections);
+    if let Some(descriptors) = descriptors.filter(|most| *most < connections as u64) {
+        tracing::warn!(
+            descriptors,
+            "the system gives fewer file descriptors than server.max_connections ({connections}), and each takes one or two: \
+             lower the setting, or raise the hard limit (ulimit -Hn, LimitNOFILE=)"
+        );
+    }
     // The first of the workers; the gateway starts the others.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(serve(loaded, source));

@@ -4,7 +4,7 @@
 //! it. The target says what is meant and nothing is guessed: an unknown key is an error, for the empty query means
 //! everything.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use http::HeaderMap;
@@ -79,9 +79,9 @@ impl Purge {
     }
 }
 
-/// Who may purge: whoever has the secret, or if there is none, whoever is on loopback.
+/// Who may purge: whoever has the secret, or if there is none, whoever comes from 127.0.0.1 or ::1.
 ///
-/// Where there is a secret, loopback is no proof: behind a service mesh or a forwarded port everybody is there.
+/// Where there is a secret, loopback is no proof: behind a forwarded port everybody is there.
 /// Clones share the secret.
 #[derive(Debug, Clone)]
 pub struct Access {
@@ -111,9 +111,16 @@ impl Access {
         match *self.secret.read().unwrap_or_else(PoisonError::into_inner) {
             Some(secret) => given().is_some_and(|word| self.digests.digest_other(word) == secret),
             // A page in a browser on this machine can send this too, but not without saying where it comes from.
-            None => peer.to_canonical().is_loopback() && !fields.contains_key(ORIGIN),
+            None => is_this_machine(peer) && !fields.contains_key(ORIGIN),
         }
     }
+}
+
+/// Returns whether somebody is on this machine, or in this pod. Not all of 127.0.0.0/8 is: a service mesh's proxy brings
+/// what comes from the network from an address such as 127.0.0.6, and nobody else has one of those by chance.
+pub(super) fn is_this_machine(peer: IpAddr) -> bool {
+    let peer = peer.to_canonical();
+    peer == IpAddr::from(Ipv4Addr::LOCALHOST) || peer == IpAddr::from(Ipv6Addr::LOCALHOST)
 }
 
 #[cfg(test)]
@@ -170,12 +177,14 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_a_secret_it_takes_the_secret_and_else_loopback() {
+    fn where_there_is_a_secret_it_takes_the_secret_and_else_this_machine() {
         let fields = |value: &'static str| HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(value))]);
         let (near, far) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([10, 0, 0, 7]));
         let open = Access::new(digests().clone(), None);
         assert!(open.allows(near, &HeaderMap::new()));
         assert!(open.allows("::ffff:127.0.0.1".parse().unwrap(), &HeaderMap::new()));
+        assert!(open.allows("::1".parse().unwrap(), &HeaderMap::new()));
+        assert!(!open.allows(IpAddr::from([127, 0, 0, 6]), &HeaderMap::new()), "whom a mesh brings from the network");
         let from_a_page = HeaderMap::from_iter([(ORIGIN, HeaderValue::from_static("http://elsewhere"))]);
         assert!(!open.allows(near, &from_a_page), "a page in a browser");
         assert!(!open.allows(far, &fields("Bearer ")));

@@ -102,7 +102,8 @@ impl Admin {
 }
 
 fn forbidden() -> Response<Content> {
-    let advice = "send the secret of admin.token_file as a bearer token; without that setting, ask from loopback\n";
+    let advice =
+        "send the secret of admin.token_file as a bearer token; without that setting, ask from 127.0.0.1 or ::1\n";
     text(StatusCode::FORBIDDEN, advice)
 }
 

@@ -44,7 +44,7 @@ impl Default for Server {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 2429)), token_file: None }
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 2429)), max_connections: 64, token_file: None }
     }
 }
 

@@ -176,8 +176,10 @@ pub(super) static SETTINGS: &[Setting] = settings! {
 
     admin.listen: Kind::Address,
         "Address on which operators are served, other than the clients'; port 0 takes any free one" [fixed];
+    admin.max_connections: Kind::Number(1..=10_000),
+        "Connections open at once from 127.0.0.1 and ::1, and as many from elsewhere; one more is closed";
     admin.token_file: Kind::Path,
-        "File with the secret of those who may purge, drain and quit; absent: loopback only", example "/run/secrets/admin-token";
+        "File with the secret of those who may purge, drain and quit; absent: 127.0.0.1 and ::1 only", example "/run/secrets/admin-token";
 
     upstream.url: Kind::Url, "Scheme, host and perhaps port of ChatHub; http, for tests only, or https" [fixed];
     upstream.ca_file: Kind::Path,

@@ -137,12 +137,18 @@ impl Places {
         *before = most;
     }
 
+    /// Takes a place for a connection from there, if one is free.
+    #[must_use]
+    pub fn take(&self, peer: IpAddr) -> Option<Place> {
+        self.take_free().map(|place| self.of(peer, place))
+    }
+
     fn take_free(&self) -> Option<AnyPlace> {
         let permit = Arc::clone(&self.0.all).try_acquire_owned().ok()?;
         Some(self.with(permit))
     }
 
-    async fn take(&self) -> AnyPlace {
+    async fn wait_for_one(&self) -> AnyPlace {
         let permit = Arc::clone(&self.0.all).acquire_owned().await.expect("this semaphore is never closed");
         self.with(permit)
     }
@@ -303,7 +309,7 @@ impl Listener {
             return place;
         }
         self.metrics.full.inc();
-        self.places.take().await
+        self.places.wait_for_one().await
     }
 }
 

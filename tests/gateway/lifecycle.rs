@@ -203,6 +203,18 @@ async fn sixty_four_requests_in_flight_are_answered_when_the_program_is_asked_to
     assert_eq!(program.ends().await.code, Some(0));
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn it_takes_as_many_file_descriptors_as_it_may_have() {
+    let chathub = Emulator::start().await;
+    let program = Program::limited_to(200, 300, &chathub.url()).await;
+
+    program.measures("process_max_fds 300").await;
+
+    let said = program.stop().await.stderr;
+    assert!(said.contains("server.max_connections (10000)") && said.contains("\"descriptors\":300"), "{said}");
+}
+
 #[tokio::test]
 async fn the_exit_code_tells_that_something_was_cut() {
     let chathub = Emulator::start().await;

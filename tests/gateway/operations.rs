@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 
 use crate::support::emulator::{Emulator, Endpoint};
 use crate::support::gateway::Gateway;
@@ -72,6 +74,30 @@ async fn an_alert_can_compare_with_the_quotas_and_the_longest_wait_of_the_settin
             );
         }
     }
+}
+
+#[tokio::test]
+async fn a_crowd_of_operators_is_bounded_and_keeps_no_probe_out() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set("admin.max_connections = 2").start().await;
+    let from_elsewhere = || async {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
+        socket.connect(gateway.admin_address()).await.unwrap()
+    };
+    let _crowd = [from_elsewhere().await, from_elsewhere().await];
+
+    let ended = soon(from_elsewhere().await.read_u8()).await;
+
+    assert!(ended.is_err(), "it is hung up on");
+    gateway.reaches("admin_connections_refused_total", 1.0).await;
+    assert_eq!(gateway.admin("GET /readyz").await.status, 200);
+    gateway.changes_to("admin.max_connections = 3").await;
+    let mut third = from_elsewhere().await;
+    third.write_all(b"GET /readyz HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    soon(third.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nready\n"), "{answer}");
 }
 
 #[tokio::test]

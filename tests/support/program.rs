@@ -57,8 +57,23 @@ impl Program {
     ///
     /// If it does not say where it listens.
     pub(crate) async fn on(listen: &str, upstream: &str, environment: &[(&str, &str)]) -> Self {
-        let arguments = ["--listen", listen, "--admin-listen", "127.0.0.1:0", "--upstream", upstream];
-        let mut command = tokio::process::Command::from(command(&arguments, environment));
+        Self::of(command(&arguments(listen, upstream), environment)).await
+    }
+
+    /// Starts the program with a soft and a hard limit of file descriptors.
+    ///
+    /// # Panics
+    ///
+    /// If it does not say where it listens.
+    pub(crate) async fn limited_to(soft: u32, hard: u32, upstream: &str) -> Self {
+        let script = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$@\"");
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &script, "sh", PATH]).args(arguments("127.0.0.1:0", upstream));
+        Self::of(piped(shell)).await
+    }
+
+    async fn of(command: Command) -> Self {
+        let mut command = tokio::process::Command::from(command);
         let mut child = command.kill_on_drop(true).spawn().expect("the program can be run");
         let mut stdout = child.stdout.take().expect("it is piped");
         let stdout = tokio::spawn(async move {
@@ -127,8 +142,16 @@ impl Program {
 fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(PATH);
     command.args(arguments).env_clear().envs(environment.iter().copied());
+    piped(command)
+}
+
+fn piped(mut command: Command) -> Command {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
+}
+
+fn arguments<'a>(listen: &'a str, upstream: &'a str) -> [&'a str; 6] {
+    ["--listen", listen, "--admin-listen", "127.0.0.1:0", "--upstream", upstream]
 }
 
 /// Reads up to the line that tells where it listens.

@@ -40,6 +40,8 @@ pub struct ConnectionMetrics {
     open: IntGauge,
     /// Connections accepted.
     pub accepted: IntCounter,
+    /// Operators' connections that were closed at once because `admin.max_connections` were open.
+    pub admin_refused: IntCounter,
     /// Connections that had to wait because `server.max_connections` were open.
     pub full: IntCounter,
     /// Times accepting failed, as when file descriptors run out.
@@ -56,6 +58,10 @@ impl ConnectionMetrics {
             workers: all.gauge("workers", "Threads that serve clients' connections."),
             open: all.gauge("connections", "Clients' connections open now."),
             accepted: all.counter("connections_total", "Clients' connections accepted."),
+            admin_refused: all.counter(
+                "admin_connections_refused_total",
+                "Operators' connections closed at once because admin.max_connections were open.",
+            ),
             full: all.counter(
                 "connections_full_total",
                 "Connections that had to wait because server.max_connections were open.",
