@@ -184,7 +184,8 @@ pub struct Upstream {
     /// How long TCP and TLS may take to connect, 1 ms to 1 h. Default 5 s: time for two more SYNs,
     /// which TCP sends after 1 s and 3 s.
     pub connect_timeout: Duration,
-    /// How long an answer's head may keep us waiting after the request was sent, 1 ms to 1 h. Default 30 s.
+    /// How long an answer's head may keep us waiting once there is a connection, and all of the content was sent that the
+    /// client has sent, 1 ms to 1 h. Default 30 s.
     pub head_timeout: Duration,
     /// How long an answer's content may pause, 1 ms to 1 h. Default 60 s.
     pub idle_timeout: Duration,

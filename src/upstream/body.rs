@@ -64,8 +64,7 @@ impl http_body::Body for Received {
 /// How the client's content gets on. While the client has more to send, the upstream owes no response head.
 ///
 /// It also keeps the request's place: clients that send slowly would take all there are, and whoever waits for a client
-/// costs the upstream nothing. And it keeps the client's fault: over HTTP/2 the client library drops it and reports a
-/// broken stream.
+/// costs the upstream nothing. And it keeps the client's fault, of which the client library makes its own.
 #[derive(Debug, Clone)]
 pub struct Progress {
     clock: Clock,
@@ -107,6 +106,11 @@ impl Progress {
         let place = place.map(Seat::Taken);
         let state = State { moved: began, waits_for_client: false, place, fault: None };
         Self { clock, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Starts anew: only now can the upstream have anything of it.
+    pub fn begin(&self, began: Instant) {
+        self.lock().moved = began;
     }
 
     /// Returns once the upstream could have answered for `limit` and has not.

@@ -1,15 +1,13 @@
-//! The way to the upstream: its pools, and the name by which it is called.
+//! The way to the upstream: its connections, and the name by which it is called.
 
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Request, Response, Uri};
-use hyper::body::Incoming;
+use http::{HeaderValue, Uri};
 use rustls::ClientConfig;
 
-use super::connector::{Protocols, TimedConnector};
-use super::pool::{Lent, Pool, Room, SendError};
-use crate::wire::Body;
+use super::connector::TimedConnector;
+use super::pool::{Pool, Room};
 
 /// What the client is configured with.
 #[derive(Debug, Clone)]
@@ -30,9 +28,6 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Client {
     pool: Pool,
-    /// For upgrades, which HTTP/2 does not have, and for exchanges that last: on a shared HTTP/2 connection they would
-    /// take the streams that all others need.
-    apart: Pool,
     host: HeaderValue,
 }
 
@@ -46,41 +41,21 @@ impl Client {
     pub fn new(settings: &Settings) -> Self {
         let authority = settings.url.authority().expect("upstream.url has a host: checked by Config");
         let scheme = settings.url.scheme().expect("upstream.url has a scheme: checked by Config");
-        let pool = |protocols| {
-            let connector = TimedConnector::new(settings.connect_timeout, settings.trust.clone(), protocols);
-            Pool::new(connector, settings.url.clone(), settings.pool_idle_timeout, settings.room.clone())
-        };
-        Self { pool: pool(Protocols::All), apart: pool(Protocols::Http1), host: host(scheme, authority) }
+        let connector = TimedConnector::new(settings.connect_timeout, settings.trust.clone());
+        let pool = Pool::new(connector, settings.url.clone(), settings.pool_idle_timeout, settings.room.clone());
+        Self { pool, host: host(scheme, authority) }
+    }
+
+    /// Returns its connections.
+    #[must_use]
+    pub const fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     /// Returns the `Host` that the upstream is to see.
     #[must_use]
     pub fn host(&self) -> HeaderValue {
         self.host.clone()
-    }
-
-    /// Makes a connection, so that the first request need not wait for one.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::Connect`].
-    pub async fn warm(&self) -> Result<(), SendError> {
-        self.pool.warm().await
-    }
-
-    /// Takes a request and sends it, and waits for the response's head. One that `is_long`, that may last or leave HTTP,
-    /// goes by an HTTP/1.1 connection of its own.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError`].
-    pub fn send(
-        &self,
-        request: &mut Option<Request<Body>>,
-        is_long: bool,
-    ) -> impl Future<Output = Result<(Response<Incoming>, Lent), SendError>> {
-        let pool = if is_long { &self.apart } else { &self.pool };
-        pool.send(request)
     }
 }
 

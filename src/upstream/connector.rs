@@ -77,17 +77,7 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, Clone)]
 pub struct TimedConnector {
     inner: HttpsConnector<HttpConnector>,
-    protocols: Protocols,
     limit: Duration,
-}
-
-/// What is offered to the upstream in the TLS handshake (ALPN, RFC 7301).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocols {
-    /// HTTP/2, else HTTP/1.1.
-    All,
-    /// HTTP/1.1 alone: the only version with `Upgrade`.
-    Http1,
 }
 
 /// The limit was reached.
@@ -96,31 +86,16 @@ pub enum Protocols {
 pub struct ConnectTimeout(pub Duration);
 
 impl TimedConnector {
-    /// Creates a connector that offers `protocols` over TLS.
+    /// Creates a connector. Over TLS it offers nothing but HTTP/1.1 (ALPN, RFC 7301): see [`pool`](super::pool).
     #[must_use]
-    pub fn new(limit: Duration, tls: ClientConfig, protocols: Protocols) -> Self {
+    pub fn new(limit: Duration, tls: ClientConfig) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
         tcp.set_keepalive(Some(Duration::from_secs(60)));
-        let tls = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
-        let inner = match protocols {
-            Protocols::All => tls.enable_all_versions().wrap_connector(tcp),
-            Protocols::Http1 => tls.enable_http1().wrap_connector(tcp),
-        };
-        Self { inner, protocols, limit }
-    }
-
-    /// Returns how long connecting may take.
-    #[must_use]
-    pub const fn limit(&self) -> Duration {
-        self.limit
-    }
-
-    /// Returns what it offers.
-    #[must_use]
-    pub const fn protocols(&self) -> Protocols {
-        self.protocols
+        let inner =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
+        Self { inner, limit }
     }
 }
 

@@ -30,6 +30,8 @@ use crate::wire::event_stream::names_event_stream;
 use crate::wire::request::expects_to_be_asked;
 use crate::wire::{Body, Interim, RequestParts, Response, hop_by_hop};
 
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
 /// The leaf of the stack. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Upstream(Arc<Parts>);
@@ -39,8 +41,8 @@ pub struct Upstream(Arc<Parts>);
 pub struct Parts {
     /// The pool.
     pub client: Arc<Client>,
-    /// The longest wait for a response head, counted from when the request's content last moved. Hub traffic and event
-    /// streams may take as long as they like.
+    /// The longest wait for a response head, counted from when a connection was there or, if that is later, the request's
+    /// content last moved. Hub traffic and event streams may take as long as they like.
     pub head_timeout: Duration,
     /// The longest pause in a response's content. Event streams and hub traffic may pause as long as they like.
     pub idle_timeout: Duration,
@@ -61,7 +63,7 @@ impl Upstream {
 
     /// Makes a connection, so that the first request need not wait for one. If it fails, the first request will tell.
     pub async fn warm(self) {
-        if let Err(error) = self.0.client.warm().await {
+        if let Err(error) = self.0.client.pool().warm().await {
             tracing::debug!(?error, "no connection was made ahead");
         }
     }
@@ -126,29 +128,47 @@ impl Parts {
     /// Sends the request and waits for the response's head: for as long as it takes if the request `is_long`.
     async fn send(
         &self,
-        request: http::Request<Body>,
+        mut request: http::Request<Body>,
         route: Route,
         is_long: bool,
         progress: Option<Progress>,
-        began: Instant,
+        mut began: Instant,
     ) -> Result<Answer, Error> {
-        let mut request = Some(request);
-        let exchange = pin!(self.client.send(&mut request, is_long));
-        let stalled = pin!(async {
-            match &progress {
-                _ if is_long => pending().await,
-                None => sleep_until(began + self.head_timeout).await,
-                Some(progress) => progress.stalled(self.head_timeout).await,
+        let result = loop {
+            let connection = match self.client.pool().take() {
+                Some(connection) => connection,
+                None => {
+                    // Boxed: it is seldom needed, and would make the future of each request many times as large.
+                    let made = Box::pin(self.client.pool().connect()).await.map_err(not_connected)?;
+                    // The upstream owes no answer before it can have the request.
+                    began = self.clock.now();
+                    if let Some(progress) = &progress {
+                        progress.begin(began);
+                    }
+                    made
+                }
+            };
+            let exchange = pin!(connection.send(request));
+            let stalled = pin!(async {
+                match &progress {
+                    _ if is_long => pending().await,
+                    None => sleep_until(began + self.head_timeout).await,
+                    Some(progress) => progress.stalled(self.head_timeout).await,
+                }
+            });
+            match select(exchange, stalled).await {
+                Either::Left((Ok(answer), _)) => break Ok(answer),
+                Either::Left((Err(SendError::Closed(unsent)), _)) => request = *unsent,
+                Either::Left((Err(SendError::Broken(error)), _)) => {
+                    break Err(broken(error, progress.as_ref(), route));
+                }
+                Either::Right(_) => break Err(UpstreamError::HeadTimeout { is_write: !route.is_safe() }.into()),
             }
-        });
-        let first = select(exchange, stalled).await;
+        };
         if let Some(progress) = &progress {
             progress.give_up_place();
         }
-        match first {
-            Either::Left((result, _)) => result.map_err(|error| failed(error, progress.as_ref(), route)),
-            Either::Right(((), _)) => Err(UpstreamError::HeadTimeout { is_write: !route.is_safe() }.into()),
-        }
+        result
     }
 
     /// Waits for the end of a long poll. When the gateway drains there is none: an empty answer lets the client poll again,
@@ -289,17 +309,20 @@ impl Drop for Attempt {
     }
 }
 
-/// Finds out whose fault a failed exchange is and whether anything was sent.
-fn failed(error: SendError, progress: Option<&Progress>, route: Route) -> Error {
-    if let Some(fault) = progress.and_then(Progress::fault) {
-        return Cause::Content(fault).into();
+/// Tells why no connection could be made. Nothing was sent.
+fn not_connected(error: Source) -> Error {
+    match is_timeout(&*error) {
+        true => UpstreamError::ConnectTimeout.into(),
+        false => UpstreamError::Unreachable(error).into(),
     }
-    let error = match error {
-        SendError::Connect(error) if is_timeout(&*error) => UpstreamError::ConnectTimeout,
-        SendError::Connect(error) => UpstreamError::Unreachable(error),
-        SendError::Exchange(error) => UpstreamError::Broken { source: error.into(), is_write: !route.is_safe() },
-    };
-    error.into()
+}
+
+/// Finds out whose fault a broken exchange is.
+fn broken(error: hyper::Error, progress: Option<&Progress>, route: Route) -> Error {
+    match progress.and_then(Progress::fault) {
+        Some(fault) => Cause::Content(fault).into(),
+        None => UpstreamError::Broken { source: error.into(), is_write: !route.is_safe() }.into(),
+    }
 }
 
 fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -260,7 +260,9 @@ async fn a_handshake_that_stalls_is_given_up_in_time_and_nothing_was_sent() {
     // The system accepts for it; nobody ever answers the handshake.
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback is free");
     let url = format!("https://{}", silent.local_addr().expect("it is bound"));
-    let gateway = Gateway::before_url(&url).set("upstream.connect_timeout = '50ms'").start().await;
+    // An answer that is owed sooner is owed only once there is a connection.
+    let settings = "upstream.connect_timeout = '50ms'\nupstream.head_timeout = '5ms'";
+    let gateway = Gateway::before_url(&url).set(settings).start().await;
 
     let answer = gateway.client("t").status(101, 1).await;
 

@@ -1,21 +1,15 @@
 //! Which connection a request takes, and what becomes of it afterwards.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::StatusCode;
-use http_body_util::{BodyExt, Full};
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use http_body_util::BodyExt;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use super::*;
 use crate::upstream::connector::Trust;
@@ -32,7 +26,7 @@ impl Upstream {
     }
 
     fn pool(&self, idle_timeout: Duration, room: &Room) -> Pool {
-        let connector = TimedConnector::new(LONG, Trust::of(&Default::default()).unwrap().client, Protocols::All);
+        let connector = TimedConnector::new(LONG, Trust::of(&Default::default()).unwrap().client);
         let url = format!("http://{}", self.0.local_addr().unwrap()).parse().unwrap();
         Pool::new(connector, url, idle_timeout, room.clone())
     }
@@ -81,13 +75,27 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(10), future).await.expect("what is waited for happens")
 }
 
-fn get(target: &str) -> Option<Request<Body>> {
-    Some(Request::get(target).body(Body::empty()).unwrap())
+fn get(target: &str) -> Request<Body> {
+    Request::get(target).body(Body::empty()).unwrap()
+}
+
+/// Sends a request over a connection that is there, or over a new one.
+async fn send(pool: &Pool, mut request: Request<Body>) -> Result<(Response<Incoming>, Lent), SendError> {
+    loop {
+        let connection = match pool.take() {
+            Some(connection) => connection,
+            None => soon(pool.connect()).await.unwrap(),
+        };
+        match soon(connection.send(request)).await {
+            Err(SendError::Closed(unsent)) => request = *unsent,
+            result => return result,
+        }
+    }
 }
 
 /// Asks, and reads the answer to its end.
 async fn ask(pool: &Pool, target: &str) -> StatusCode {
-    let (response, connection) = soon(pool.send(&mut get(target))).await.unwrap();
+    let (response, connection) = send(pool, get(target)).await.unwrap();
     let status = response.status();
     soon(response.into_body().collect()).await.unwrap();
     drop(connection);
@@ -163,7 +171,7 @@ async fn a_connection_whose_answer_was_not_read_is_closed() {
         accepted.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no").await;
         accepted.is_closed().await;
     };
-    let asking = async { drop(soon(pool.send(&mut get("/"))).await.unwrap()) };
+    let asking = async { drop(send(&pool, get("/")).await.unwrap()) };
     tokio::join!(serving, asking);
 }
 
@@ -184,9 +192,8 @@ async fn an_upstream_that_closes_each_new_connection_is_broken() {
     let upstream = Upstream::start().await;
     let pool = upstream.pool(LONG, &Room::new(1));
     let serving = async { drop(upstream.accept().await) };
-    let mut request = get("/");
-    let (result, ()) = tokio::join!(soon(pool.send(&mut request)), serving);
-    assert!(matches!(result, Err(SendError::Exchange(_))));
+    let (result, ()) = tokio::join!(send(&pool, get("/")), serving);
+    assert!(matches!(result, Err(SendError::Broken(_))));
 }
 
 #[tokio::test]
@@ -194,7 +201,7 @@ async fn where_nobody_listens_nothing_is_sent() {
     let upstream = Upstream::start().await;
     let pool = upstream.pool(LONG, &Room::new(1));
     drop(upstream);
-    assert!(matches!(soon(pool.send(&mut get("/"))).await, Err(SendError::Connect(_))));
+    assert!(soon(pool.connect()).await.is_err());
 }
 
 #[tokio::test]
@@ -228,7 +235,7 @@ async fn each_pool_keeps_one_unused_connection_and_more_while_there_is_room_in_a
         () = one.is_closed() => {}
         () = other.is_closed() => {}
     }
-    assert_eq!((first.0.lock().http1.len(), second.0.lock().http1.len()), (2, 1));
+    assert_eq!((first.0.lock().waiting.len(), second.0.lock().waiting.len()), (2, 1));
 
     drop((kept, first));
     assert_eq!(room.left.load(Relaxed), 1, "what goes leaves its place");
@@ -256,8 +263,8 @@ async fn an_answer_that_is_there_and_that_nobody_reads_does_not_cost_its_connect
         accepted.answer().await;
     };
     let asking = async {
-        drop(soon(pool.send(&mut get("/"))).await.unwrap());
-        while pool.0.lock().http1.is_empty() {
+        drop(send(&pool, get("/")).await.unwrap());
+        while pool.0.lock().waiting.is_empty() {
             tokio::task::yield_now().await;
         }
         ask(&pool, "/").await
@@ -266,89 +273,9 @@ async fn an_answer_that_is_there_and_that_nobody_reads_does_not_cost_its_connect
 }
 
 #[tokio::test]
-async fn an_unused_connection_of_http2_is_closed_after_a_while() {
+async fn an_upstream_is_asked_on_several_connections_also_if_it_speaks_http2() {
     let upstream = Upstream::start().await;
-    let (pool, tls) = secure_pool(&upstream, &[b"h2"], SHORT, 8);
-    let serving = async {
-        let stream = soon(upstream.0.accept()).await.unwrap().0;
-        let stream = tls.accept(stream).await.unwrap();
-        soon(serve_http2(stream)).await;
-    };
-    tokio::join!(serving, ask(&pool, "/"));
-    assert!(pool.0.lock().http2.is_none());
-}
-
-#[tokio::test(start_paused = true)]
-async fn waiting_for_the_first_connection_takes_no_longer_than_making_one() {
-    let upstream = Upstream::start().await;
-    let (pool, _tls) = secure_pool(&upstream, &[b"h2"], LONG, 8);
-    let began = Instant::now();
-    let ask = async || match pool.send(&mut get("/")).await {
-        Err(SendError::Connect(error)) => error.is::<ConnectTimeout>(),
-        _ => false,
-    };
-    assert_eq!(tokio::join!(ask(), ask()), (true, true));
-    assert!(began.elapsed() < LONG + Duration::from_secs(1), "{:?}", began.elapsed());
-}
-
-#[tokio::test]
-async fn where_nothing_is_kept_nobody_waits_for_the_connection_of_another() {
-    let upstream = Upstream::start().await;
-    let (pool, _tls) = secure_pool(&upstream, &[b"h2"], LONG, 0);
-    let both = futures_util::future::join(ask(&pool, "/"), ask(&pool, "/"));
-    let _stalled = tokio::select! {
-        _ = both => unreachable!("nobody answers"),
-        stalled = async { [upstream.accept().await, upstream.accept().await] } => stalled,
-    };
-}
-
-#[tokio::test]
-async fn when_whoever_connects_first_leaves_the_next_one_is_first() {
-    let upstream = Upstream::start().await;
-    let (pool, _tls) = secure_pool(&upstream, &[b"h2"], LONG, 8);
-    let pool = Arc::new(pool);
-    let ask = || {
-        let pool = Arc::clone(&pool);
-        tokio::spawn(async move { pool.send(&mut get("/")).await.map(drop) })
-    };
-    let first = ask();
-    let _stalled = upstream.accept().await;
-    let others = [ask(), ask()];
-    tokio::task::yield_now().await;
-
-    first.abort();
-
-    let _stalled = upstream.accept().await;
-    assert!(pool.0.first.try_lock().is_err(), "the next one connects, and the third one waits");
-    others.iter().for_each(tokio::task::JoinHandle::abort);
-}
-
-#[tokio::test]
-async fn requests_that_come_at_once_share_one_connection_of_http2() {
-    let upstream = Upstream::start().await;
-    let (pool, tls) = secure_pool(&upstream, &[b"h2", b"http/1.1"], LONG, 8);
-    let (seen, mut connections) = mpsc::unbounded_channel();
-    let serving = tokio::spawn(async move {
-        loop {
-            let (stream, _) = upstream.0.accept().await.unwrap();
-            seen.send(()).unwrap();
-            let stream = tls.accept(stream).await.unwrap();
-            tokio::spawn(serve_http2(stream));
-        }
-    });
-
-    let answers = futures_util::future::join_all((0..8).map(|_| ask(&pool, "/x"))).await;
-
-    assert_eq!(answers, [200; 8]);
-    assert_eq!(connections.recv().await, Some(()));
-    assert!(connections.try_recv().is_err(), "one connection");
-    serving.abort();
-}
-
-#[tokio::test]
-async fn an_upstream_that_speaks_http1_over_tls_is_asked_on_several_connections() {
-    let upstream = Upstream::start().await;
-    let (pool, tls) = secure_pool(&upstream, &[b"http/1.1"], LONG, 8);
+    let (pool, tls) = secure_pool(&upstream, &[b"h2", b"http/1.1"]);
     let serve = async || {
         let stream = soon(upstream.0.accept()).await.unwrap().0;
         tls.accept(stream).await.unwrap()
@@ -366,18 +293,21 @@ async fn an_upstream_that_speaks_http1_over_tls_is_asked_on_several_connections(
     assert_eq!(answers, (StatusCode::OK, StatusCode::OK));
 }
 
-/// Answers with the path of each request, until the client closes.
-async fn serve_http2(stream: TlsStream<TcpStream>) {
-    let service = service_fn(async |request: Request<Incoming>| {
-        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(request.uri().path().to_owned())))
-    });
-    let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-    // However it closes.
-    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+#[tokio::test]
+async fn a_request_that_is_given_up_before_it_was_sent_is_never_sent() {
+    let upstream = Upstream::start().await;
+    let pool = upstream.pool(LONG, &Room::new(1));
+    let connection = soon(pool.connect()).await.unwrap();
+    let mut accepted = upstream.accept().await;
+
+    // Polled once: the library has it, and its task had no turn.
+    assert!(futures_util::FutureExt::now_or_never(connection.send(get("/"))).is_none());
+
+    accepted.is_closed().await;
 }
 
 /// A pool that trusts the upstream's certificate, and what the upstream speaks TLS with.
-fn secure_pool(upstream: &Upstream, protocols: &[&[u8]], idle_timeout: Duration, room: usize) -> (Pool, TlsAcceptor) {
+fn secure_pool(upstream: &Upstream, protocols: &[&[u8]]) -> (Pool, TlsAcceptor) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -394,7 +324,7 @@ fn secure_pool(upstream: &Upstream, protocols: &[&[u8]], idle_timeout: Duration,
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let connector = TimedConnector::new(LONG, trust, Protocols::All);
+    let connector = TimedConnector::new(LONG, trust);
     let url = format!("https://localhost:{}", upstream.0.local_addr().unwrap().port());
-    (Pool::new(connector, url.parse().unwrap(), idle_timeout, Room::new(room)), TlsAcceptor::from(Arc::new(server)))
+    (Pool::new(connector, url.parse().unwrap(), LONG, Room::new(8)), TlsAcceptor::from(Arc::new(server)))
 }
