@@ -3,6 +3,7 @@
 //! What a newcomer would get wrong: to pass on what the library says of a key that it cannot read. It may show a part of it.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -99,16 +100,17 @@ pub fn roots(setting: &'static str, certificates: Vec<CertificateDer<'static>>) 
     Ok(roots)
 }
 
-/// Returns when the first of some certificates ends, since 1970. One that does not tell in a way that is known is passed
-/// over: whether it can be used is for others to say.
+/// Returns from when until when the first of some certificates to end is valid, since 1970. One that does not tell its end in
+/// a way that is known is passed over: whether it can be used is for others to say.
 #[must_use]
-pub fn earliest_end(certificates: &[CertificateDer<'_>]) -> Option<Duration> {
-    certificates.iter().filter_map(|certificate| end(certificate).ok()).min()
+pub fn first_to_end(certificates: &[CertificateDer<'_>]) -> Option<Range<Duration>> {
+    certificates.iter().filter_map(|certificate| validity(certificate).ok()).min_by_key(|validity| validity.end)
 }
 
-/// Returns the second time in a certificate's validity (RFC 5280 §4.1.2.5). No more of it is read: what stands elsewhere, and
-/// in what form, is for those who verify.
-fn end(certificate: &[u8]) -> der::Result<Duration> {
+/// Returns the two times in a certificate's validity (RFC 5280 §4.1.2.5). No more of it is read: what stands elsewhere, and in
+/// what form, is for those who verify. A beginning that cannot be told, as one before 1970, is taken for 1970: what matters is
+/// the end.
+fn validity(certificate: &[u8]) -> der::Result<Range<Duration>> {
     let mut signed = within(AnyRef::from_der(certificate)?)?;
     let mut fields = within(signed.decode()?)?;
     // The first version has no version.
@@ -117,11 +119,14 @@ fn end(certificate: &[u8]) -> der::Result<Duration> {
     }
     let (_serial, _algorithm, _issuer) = (fields.tlv_bytes()?, fields.tlv_bytes()?, fields.tlv_bytes()?);
     let mut validity = within(fields.decode()?)?;
-    let _begin = validity.tlv_bytes()?;
-    let end: AnyRef<'_> = validity.decode()?;
-    match end.tag() {
-        Tag::UtcTime => end.decode_as::<UtcTime>().map(|time| time.to_unix_duration()),
-        _ => end.decode_as::<GeneralizedTime>().map(|time| time.to_unix_duration()),
+    let begin = time(validity.decode()?).unwrap_or_default();
+    Ok(begin..time(validity.decode()?)?)
+}
+
+fn time(element: AnyRef<'_>) -> der::Result<Duration> {
+    match element.tag() {
+        Tag::UtcTime => element.decode_as::<UtcTime>().map(|time| time.to_unix_duration()),
+        _ => element.decode_as::<GeneralizedTime>().map(|time| time.to_unix_duration()),
     }
 }
 
@@ -141,10 +146,17 @@ mod tests {
 
     use super::*;
 
+    /// The first day of 1975, since 1970.
+    const BEGIN: Duration = Duration::from_secs(157_766_400);
+
     fn ending(year: i32, month: u8, day: u8) -> CertificateDer<'static> {
+        valid((1975, 1, 1), (year, month, day))
+    }
+
+    fn valid(from: (i32, u8, u8), until: (i32, u8, u8)) -> CertificateDer<'static> {
         let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        params.not_before = date_time_ymd(1975, 1, 1);
-        params.not_after = date_time_ymd(year, month, day);
+        params.not_before = date_time_ymd(from.0, from.1, from.2);
+        params.not_after = date_time_ymd(until.0, until.1, until.2);
         params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
     }
 
@@ -157,16 +169,26 @@ mod tests {
             (2050, 1, 1, 2_524_608_000),
             (9999, 12, 31, 253_402_214_400),
         ] {
-            assert_eq!(end(&ending(year, month, day)), Ok(Duration::from_secs(seconds)), "{year}");
+            assert_eq!(validity(&ending(year, month, day)), Ok(BEGIN..Duration::from_secs(seconds)), "{year}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_is_read_in_both_forms_too_and_one_before_1970_is_taken_for_1970() {
+        let end = Duration::from_secs(253_402_214_400);
+        for (year, seconds) in [(1950, 0), (1970, 0), (2025, 1_735_689_600), (2050, 2_524_608_000)] {
+            let certificate = valid((year, 1, 1), (9999, 12, 31));
+            assert_eq!(validity(&certificate), Ok(Duration::from_secs(seconds)..end), "{year}");
         }
     }
 
     #[test]
     fn of_several_the_first_to_end_counts_and_what_is_no_certificate_does_not() {
-        let all = [ending(2040, 1, 1), ending(2030, 1, 1), b"no certificate".to_vec().into(), ending(2050, 1, 1)];
-        assert_eq!(earliest_end(&all), Some(Duration::from_secs(1_893_456_000)));
-        assert_eq!(earliest_end(&[b"\x30\x03\x30\x01\x00".to_vec().into()]), None);
-        assert_eq!(earliest_end(&[]), None);
+        let first = valid((2025, 1, 1), (2030, 1, 1));
+        let all = [ending(2040, 1, 1), first, b"no certificate".to_vec().into(), ending(2050, 1, 1)];
+        assert_eq!(first_to_end(&all), Some(Duration::from_secs(1_735_689_600)..Duration::from_secs(1_893_456_000)));
+        assert_eq!(first_to_end(&[b"\x30\x03\x30\x01\x00".to_vec().into()]), None);
+        assert_eq!(first_to_end(&[]), None);
     }
 
     #[test]
@@ -177,17 +199,18 @@ mod tests {
         let fields = [&b"\x02\x01\x07\x30\x00\x30\x00"[..], &validity].concat();
         let signed = [&[0x30, fields.len() as u8][..], &fields].concat();
         let certificate = [&[0x30, signed.len() as u8][..], &signed].concat();
-        assert_eq!(end(&certificate), Ok(Duration::from_secs(1_893_456_000)));
+        let (begin, end) = (Duration::from_secs(1_577_836_800), Duration::from_secs(1_893_456_000));
+        assert_eq!(super::validity(&certificate), Ok(begin..end));
     }
 
     #[test]
     fn no_part_of_a_certificate_makes_reading_it_panic() {
         let whole = ending(2030, 1, 1);
         for length in 0..whole.len() {
-            let _ = end(&whole[..length]);
+            let _ = validity(&whole[..length]);
             let mut odd = whole.to_vec();
             odd[length] ^= 0x81;
-            let _ = end(&odd);
+            let _ = validity(&odd);
         }
     }
 }

@@ -2,6 +2,7 @@
 //! nothing: the old certificate goes on, and metric and log tell.
 
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
@@ -46,8 +47,8 @@ struct Contents {
 /// What can be made of them.
 struct Usable {
     config: Arc<ServerConfig>,
-    /// When the first certificate of each file ends.
-    ends: [(Certificate, Option<Duration>); 2],
+    /// How long the certificate of each file that ends first is valid, since 1970.
+    lives: [(Certificate, Option<Range<Duration>>); 2],
 }
 
 /// Makes TLS of connections. Clones share the certificate.
@@ -107,12 +108,12 @@ impl Files {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .expect("ring supports the default protocol versions");
-        let mut ends = [(Certificate::Server, pem::earliest_end(&chain)), (Certificate::ServerClientCa, None)];
+        let mut lives = [(Certificate::Server, pem::first_to_end(&chain)), (Certificate::ServerClientCa, None)];
         let builder = match (&self.client_ca, &contents.client_ca) {
             (Some(path), Some(authorities)) => {
                 const SETTING: &str = "server.tls_client_ca";
                 let authorities = pem::certificates(SETTING, path, authorities)?;
-                ends[1].1 = pem::earliest_end(&authorities);
+                lives[1].1 = pem::first_to_end(&authorities);
                 let roots = pem::roots(SETTING, authorities)?;
                 let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
                 builder.with_client_cert_verifier(verifier.map_err(|error| pem::unusable(SETTING, error))?)
@@ -122,14 +123,14 @@ impl Files {
         let together = "server.tls_certificate with server.tls_key";
         let mut config = builder.with_single_cert(chain, key).map_err(|error| pem::unusable(together, error))?;
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-        Ok(Usable { config: Arc::new(config), ends })
+        Ok(Usable { config: Arc::new(config), lives })
     }
 }
 
 impl Usable {
-    /// Tells when it ends and returns what it is.
+    /// Tells how long it is valid and returns what it is.
     fn used(self, metrics: &TlsMetrics) -> Arc<ServerConfig> {
-        self.ends.into_iter().for_each(|(certificate, end)| metrics.used(certificate, end));
+        self.lives.into_iter().for_each(|(certificate, life)| metrics.used(certificate, life));
         self.config
     }
 }

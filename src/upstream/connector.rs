@@ -2,6 +2,7 @@
 //!
 //! The TCP connector has a limit of its own, but a handshake that stalls after TCP has connected would escape it.
 
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -23,8 +24,8 @@ use crate::telemetry::metrics::{Certificate, TlsMetrics};
 pub struct Trust {
     /// As the library wants it.
     pub client: ClientConfig,
-    /// When the first certificate of each file ends, since 1970.
-    ends: [(Certificate, Option<Duration>); 2],
+    /// How long the certificate of each file that ends first is valid, since 1970.
+    lives: [(Certificate, Option<Range<Duration>>); 2],
 }
 
 impl Trust {
@@ -35,7 +36,7 @@ impl Trust {
     ///
     /// [`TlsError`] if a file cannot be used.
     pub fn of(settings: &config::Upstream) -> Result<Self, TlsError> {
-        let mut ends = [(Certificate::UpstreamCa, None), (Certificate::UpstreamClient, None)];
+        let mut lives = [(Certificate::UpstreamCa, None), (Certificate::UpstreamClient, None)];
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -44,7 +45,7 @@ impl Trust {
             Some(path) => {
                 const SETTING: &str = "upstream.ca_file";
                 let authorities = pem::certificates(SETTING, path, &pem::read(SETTING, path)?)?;
-                ends[0].1 = pem::earliest_end(&authorities);
+                lives[0].1 = pem::first_to_end(&authorities);
                 builder.with_root_certificates(pem::roots(SETTING, authorities)?)
             }
             // They take as long to read as all else at the start together.
@@ -53,21 +54,21 @@ impl Trust {
         };
         let Some((certificate, key)) = settings.client_certificate.as_deref().zip(settings.client_key.as_deref())
         else {
-            return Ok(Self { client: trusting.with_no_client_auth(), ends });
+            return Ok(Self { client: trusting.with_no_client_auth(), lives });
         };
         const CERTIFICATE: &str = "upstream.client_certificate";
         const KEY: &str = "upstream.client_key";
         let chain = pem::certificates(CERTIFICATE, certificate, &pem::read(CERTIFICATE, certificate)?)?;
-        ends[1].1 = pem::earliest_end(&chain);
+        lives[1].1 = pem::first_to_end(&chain);
         let key = pem::private_key(KEY, key, &pem::read(KEY, key)?.into())?;
         let together = "upstream.client_certificate with upstream.client_key";
         let client = trusting.with_client_auth_cert(chain, key).map_err(|error| pem::unusable(together, error))?;
-        Ok(Self { client, ends })
+        Ok(Self { client, lives })
     }
 
     /// It is in use from now on.
     pub fn used(&self, metrics: &TlsMetrics) {
-        self.ends.iter().for_each(|(certificate, end)| metrics.used(*certificate, *end));
+        self.lives.iter().for_each(|(certificate, life)| metrics.used(*certificate, life.clone()));
     }
 }
 

@@ -162,9 +162,13 @@ fn end_of(year: i32) -> f64 {
 
 /// The metric of each use that a certificate has: of the server, its clients' authorities, the upstream's, and our own.
 async fn ends(gateway: &Gateway) -> [f64; 4] {
+    times(gateway, "expiry").await
+}
+
+async fn times(gateway: &Gateway, which: &str) -> [f64; 4] {
     let metrics = gateway.metrics().await;
     ["server", "server_client_ca", "upstream_ca", "upstream_client"]
-        .map(|of| metrics.value(&format!(r#"tls_certificate_expiry_timestamp_seconds{{certificate="{of}"}}"#)))
+        .map(|of| metrics.value(&format!(r#"tls_certificate_{which}_timestamp_seconds{{certificate="{of}"}}"#)))
 }
 
 #[tokio::test]
@@ -194,4 +198,16 @@ async fn an_operator_can_see_when_the_certificates_in_use_end_and_that_a_new_one
     files.write("tls.key", &renewed.key);
     gateway.reaches(r#"tls_reloads_total{outcome="done"}"#, 1.0).await;
     assert_eq!(ends(gateway).await, [2032, 2033, 2044, 2035].map(end_of));
+}
+
+#[tokio::test]
+async fn an_operator_can_see_how_much_of_its_life_the_certificate_that_ends_first_has_had() {
+    let (chathub, files) = (Emulator::start().await, Files::of("tls_begins"));
+    let authority = Authority::until(2033);
+    // Its authority is valid for longer, and longer already.
+    let mut shown = authority.vouch_within(2026, 2031);
+    shown.certificate += &authority.pem();
+    let gateway = &showing(&chathub, &files, &shown).start().await;
+    assert_eq!(times(gateway, "begin").await, [end_of(2025) + 86_400.0, 0.0, 0.0, 0.0]);
+    assert_eq!(ends(gateway).await, [end_of(2031), 0.0, 0.0, 0.0]);
 }

@@ -61,6 +61,14 @@ impl Authority {
         self.vouch_with(|params| params.not_after = date_time_ymd(year, 12, 31))
     }
 
+    /// Vouches for `localhost` from the beginning of a year until the end of another.
+    pub(crate) fn vouch_within(&self, from: i32, until: i32) -> Identity {
+        self.vouch_with(|params| {
+            params.not_before = date_time_ymd(from, 1, 1);
+            params.not_after = date_time_ymd(until, 12, 31);
+        })
+    }
+
     fn vouch_with(&self, change: impl FnOnce(&mut CertificateParams)) -> Identity {
         let mut params = CertificateParams::new(["localhost".to_owned()]).expect("the name is good");
         change(&mut params);

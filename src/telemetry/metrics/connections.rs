@@ -1,5 +1,6 @@
 //! Clients' connections, and the log of what came by them.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -128,6 +129,7 @@ words! {
 pub struct TlsMetrics {
     reloads: Arc<Counters<ReloadOutcome>>,
     failed: IntGauge,
+    begins: Arc<Floats<Certificate>>,
     ends: Arc<Floats<Certificate>>,
 }
 
@@ -143,6 +145,11 @@ impl TlsMetrics {
                 "tls_reload_failed",
                 "1 while the files of server.tls_certificate cannot be used and those before go on, otherwise 0.",
             ),
+            begins: Arc::new(all.floats(
+                "tls_certificate_begin_timestamp_seconds",
+                "When the certificate that ends first in a file in use became valid, since 1970; 0: there is no such file.",
+                "certificate",
+            )),
             ends: Arc::new(all.floats(
                 "tls_certificate_expiry_timestamp_seconds",
                 "When the first of the certificates in a file that is in use ends, since 1970; 0: there is no such file.",
@@ -151,9 +158,11 @@ impl TlsMetrics {
         }
     }
 
-    /// These certificates are in use from now on; they end then, since 1970.
-    pub fn used(&self, certificate: Certificate, end: Option<Duration>) {
-        self.ends.of(certificate).set(end.unwrap_or_default().as_secs_f64());
+    /// These certificates are in use from now on; so long the first of them to end is valid, since 1970.
+    pub fn used(&self, certificate: Certificate, validity: Option<Range<Duration>>) {
+        let Range { start, end } = validity.unwrap_or_default();
+        self.begins.of(certificate).set(start.as_secs_f64());
+        self.ends.of(certificate).set(end.as_secs_f64());
     }
 
     /// The files have changed.
