@@ -91,11 +91,13 @@ def trouble(gateway: Path, emulator: Path, logs: Path, groups: list[dict[str, An
 
 
 def job(stages: dict[str, Stage]) -> dict[str, Any]:
-    """What is scraped, with the labels that Kubernetes would give."""
-    targets = [
-        {"targets": [stage.target], "labels": {"namespace": "shop" if name == "line" else "office", "pod": f"{name}-0"}}
-        for name, stage in stages.items()
-    ]
+    """What is scraped, with the labels that Kubernetes would give; the one that starts anew is scraped without monitors, and
+    is known to have been a gateway by its past alone."""
+    targets = []
+    for name, stage in stages.items():
+        labels = {"namespace": "shop" if name == "line" else "office", "pod": f"{name}-0"}
+        endpoint = {} if name == "seal" else {"endpoint": "chathub-admin"}
+        targets.append({"targets": [stage.target], "labels": labels | endpoint})
     return {"job_name": JOB, "static_configs": targets}
 
 
