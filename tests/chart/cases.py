@@ -225,6 +225,10 @@ REFUSALS = [
         ("monitoring.serviceMonitor.enabled", "twice"),
     ),
     Refusal(
+        {"monitoring": {"prometheusRule": {"enabled": True, "without": ["ChathubGatewayGon"]}}},
+        ("monitoring.prometheusRule.without", "ChathubGatewayGon"),
+    ),
+    Refusal(
         {"secrets": {"upstreamCa": {"configMapName": "roots", "secretName": "roots"}}, "mode": "shared"},
         ("secrets.upstreamCa", "not both"),
     ),
