@@ -5,7 +5,7 @@
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use der::asn1::{AnyRef, GeneralizedTime, UtcTime};
 use der::{Decode, Reader, SliceReader, Tag, Tagged};
@@ -107,6 +107,18 @@ pub fn first_to_end(certificates: &[CertificateDer<'_>]) -> Option<Range<Duratio
     certificates.iter().filter_map(|certificate| validity(certificate).ok()).min_by_key(|validity| validity.end)
 }
 
+/// The same of authorities, of which those that have ended already count only if there are no others: a bundle may hold
+/// roots that ended long ago and that nobody misses.
+#[must_use]
+pub fn next_to_end(authorities: &[CertificateDer<'_>]) -> Option<Range<Duration>> {
+    next_to_end_at(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default(), authorities)
+}
+
+fn next_to_end_at(now: Duration, authorities: &[CertificateDer<'_>]) -> Option<Range<Duration>> {
+    let validities = authorities.iter().filter_map(|certificate| validity(certificate).ok());
+    validities.min_by_key(|validity| (validity.end <= now, validity.end))
+}
+
 /// Returns the two times in a certificate's validity (RFC 5280 §4.1.2.5). No more of it is read: what stands elsewhere, and in
 /// what form, is for those who verify. A beginning that cannot be told, as one before 1970, is taken for 1970: what matters is
 /// the end.
@@ -189,6 +201,17 @@ mod tests {
         assert_eq!(first_to_end(&all), Some(Duration::from_secs(1_735_689_600)..Duration::from_secs(1_893_456_000)));
         assert_eq!(first_to_end(&[b"\x30\x03\x30\x01\x00".to_vec().into()]), None);
         assert_eq!(first_to_end(&[]), None);
+    }
+
+    #[test]
+    fn of_authorities_the_next_to_end_counts_as_long_as_there_is_one() {
+        let all = [ending(2040, 1, 1), ending(2020, 1, 1), ending(2030, 1, 1), b"no certificate".to_vec().into()];
+        for (now, next) in [((2019, 1, 1), 2020), ((2020, 1, 1), 2030), ((2039, 1, 1), 2040), ((2050, 1, 1), 2020)] {
+            let (year, month, day) = now;
+            let now = validity(&ending(year, month, day)).unwrap().end;
+            let expected = validity(&ending(next, 1, 1)).unwrap();
+            assert_eq!(next_to_end_at(now, &all), Some(expected), "{year}");
+        }
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl Files {
             (Some(path), Some(authorities)) => {
                 const SETTING: &str = "server.tls_client_ca";
                 let authorities = pem::certificates(SETTING, path, authorities)?;
-                lives[1].1 = pem::first_to_end(&authorities);
+                lives[1].1 = pem::next_to_end(&authorities);
                 let roots = pem::roots(SETTING, authorities)?;
                 let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
                 builder.with_client_cert_verifier(verifier.map_err(|error| pem::unusable(SETTING, error))?)

@@ -45,7 +45,7 @@ impl Trust {
             Some(path) => {
                 const SETTING: &str = "upstream.ca_file";
                 let authorities = pem::certificates(SETTING, path, &pem::read(SETTING, path)?)?;
-                lives[0].1 = pem::first_to_end(&authorities);
+                lives[0].1 = pem::next_to_end(&authorities);
                 builder.with_root_certificates(pem::roots(SETTING, authorities)?)
             }
             // They take as long to read as all else at the start together.
