@@ -16,7 +16,7 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -36,6 +36,7 @@ GATE = {
     "server.max_in_flight": "6",
     "server.drain_deadline": "5s",
     "throttle.mode": "off",
+    "admin.max_connections": "4",
 }
 
 FEW_DESCRIPTORS = 3
@@ -94,13 +95,22 @@ def _streams(stage: Stage) -> Callable[[], None]:
 
 
 def _crowds(stage: Stage) -> Callable[[], None]:
-    """More connections than one address may have, than there may be in all, and than there are descriptors."""
+    """More connections than one address may have, than there may be in all, and than there are descriptors; and operators."""
 
     def part() -> None:
         _gather(stage, ["127.0.0.1"] * 10 + ["127.0.0.2"] * 8, lambda: None)
+        _gather_operators(stage, 8)
         _starve(stage)
 
     return part
+
+
+def _gather_operators(stage: Stage, count: int) -> None:
+    """Connects to the operators' listener, from where Prometheus is not."""
+    admin = urlsplit(stage.between.admin)
+    with ExitStack() as crowd:
+        for _ in range(count):
+            crowd.enter_context(socket.create_connection((admin.hostname, admin.port), 5, ("127.0.0.2", 0)))
 
 
 def _gather(stage: Stage, sources: list[str], meanwhile: Callable[[], None]) -> None:
