@@ -39,12 +39,7 @@ name: chathub-gateway
 image: {{ include "chathub-gateway.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 env:
-  # The subcommands of the probes find the gateway by it, too.
-  - name: CHATHUB_GATEWAY_CONFIG
-    value: {{ include "chathub-gateway.directory" . }}/gateway.toml
-  {{- with .Values.extraEnv }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- include "chathub-gateway.environment" . | nindent 2 }}
 ports:
   {{- if eq .Values.mode "shared" }}
   - name: chathub
@@ -74,7 +69,12 @@ readinessProbe:
   failureThreshold: 2
 {{- with .Values.resources }}
 resources:
-  {{- toYaml . | nindent 2 }}
+  {{- range $kind, $amounts := . }}
+  {{ $kind }}:
+    {{- range $name, $amount := $amounts }}
+    {{ $name }}: {{ include "chathub-gateway.quantity" $amount | quote }}
+    {{- end }}
+  {{- end }}
 {{- end }}
 securityContext:
   {{- include "chathub-gateway.securityContext" . | nindent 2 }}
@@ -87,17 +87,33 @@ volumeMounts:
   {{- end }}
 {{- end }}
 
-{{/* What the restricted standard asks of a pod, and a file system that cannot be written: nothing is. */}}
+{{/*
+The security contexts. The chart's own fields stand here and not in values.yaml: Helm forgets a null that an application's
+values give for a default of a chart that it depends on.
+*/}}
 {{- define "chathub-gateway.securityContext" -}}
-runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-readOnlyRootFilesystem: true
-allowPrivilegeEscalation: false
-capabilities:
-  drop: [ALL]
-seccompProfile:
-  type: RuntimeDefault
+{{- $own := dict "readOnlyRootFilesystem" true "allowPrivilegeEscalation" false "capabilities" (dict "drop" (list "ALL")) -}}
+{{- include "chathub-gateway.context" (list $own .Values.securityContext) -}}
+{{- end }}
+
+{{- define "chathub-gateway.podSecurityContext" -}}
+{{- include "chathub-gateway.context" (list (dict "fsGroup" 65532) .Values.podSecurityContext) -}}
+{{- end }}
+
+{{/* What both have, what one has, and what is given; without what is null. */}}
+{{- define "chathub-gateway.context" -}}
+{{- $fields := dict "runAsNonRoot" true "runAsUser" 65532 "runAsGroup" 65532 "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- range . -}}
+{{- range $name, $value := . -}}
+{{- $_ := set $fields $name (ternary (int64 $value) $value (kindIs "float64" $value)) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $value := $fields -}}
+{{- if kindIs "invalid" $value -}}
+{{- $_ := unset $fields $name -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $fields -}}
 {{- end }}
 
 {{/*
@@ -208,6 +224,19 @@ nobody else mounts them; a narrower mode would need a group that is the applicat
 {{- else -}}
 {{- printf "%s://%s:%d" $scheme (include "chathub-gateway.fullname" .) (int .Values.service.port) -}}
 {{- end -}}
+{{- end }}
+
+{{/* Entries of an application's spec.imagePullSecrets: a pod's containers are all pulled with those of the pod. */}}
+{{- define "chathub-gateway.imagePullSecrets" -}}
+{{- with .Values.imagePullSecrets -}}
+{{- toYaml . -}}
+{{- end -}}
+{{- end }}
+
+{{/* The same as other namespaces have it. */}}
+{{- define "chathub-gateway.distantUrl" -}}
+{{- $name := include "chathub-gateway.fullname" . -}}
+{{- include "chathub-gateway.baseUrl" . | replace (printf "//%s:" $name) (printf "//%s.%s:" $name .Release.Namespace) -}}
 {{- end }}
 
 {{/* Labels of an application's pods. */}}

@@ -68,12 +68,20 @@ Where pods with the gateway are, as a YAML list. The settings must be in each, f
 {{- printf "%s:%d" $host (int .port) -}}
 {{- end }}
 
-{{/* How a sidecar is built, native or classic; empty if the gateway is shared. */}}
+{{/* The Service of the operators' port, where there is one. */}}
+{{- define "chathub-gateway.adminName" -}}
+{{- include "chathub-gateway.fullname" . | trunc 57 | trimSuffix "-" }}-admin
+{{- end }}
+
+{{/*
+How a sidecar is built, native or classic; empty if the gateway is shared. Whoever can inject has native ones, also where
+Helm is told of no cluster and takes an old one for granted.
+*/}}
 {{- define "chathub-gateway.style" -}}
 {{- if eq .Values.mode "sidecar" -}}
 {{- if ne .Values.sidecar.style "auto" -}}
 {{- .Values.sidecar.style -}}
-{{- else if semverCompare ">=1.29.0-0" .Capabilities.KubeVersion.Version -}}
+{{- else if or .Values.injection.enabled (semverCompare ">=1.29.0-0" .Capabilities.KubeVersion.Version) -}}
 native
 {{- else -}}
 classic

@@ -30,6 +30,11 @@ The alerts' links to their runbooks lead nowhere: set monitoring.prometheusRule.
 {{- $name := include "chathub-gateway.fullname" . -}}
 {{- $replicas := ternary .Values.autoscaling.maxReplicas .Values.replicas .Values.autoscaling.enabled | int -}}
 chathub-gateway is at {{ include "chathub-gateway.baseUrl" . }} in namespace {{ .Release.Namespace }}: give applications that base URL.
+Those of other namespaces have it at {{ include "chathub-gateway.distantUrl" . }}
+{{- if .Values.networkPolicy.enabled }}, and
+{{ if .Values.networkPolicy.clients }}may use it if networkPolicy.clients names them: by namespaceSelector and podSelector in one peer{{ else }}may not use it until networkPolicy.clients names them, beside this namespace's pods: all others are kept away{{ end }}
+{{- end }}.
+Metrics and health are at {{ include "chathub-gateway.adminName" . }}:{{ .Values.ports.admin }}, which is never published.
 
   kubectl rollout status deployment/{{ $name }} --namespace {{ .Release.Namespace }}
 {{- if gt $replicas 1 }}
@@ -55,6 +60,12 @@ For pods that a Deployment has made already:
 
   kubectl patch deployment NAME --patch '{"spec":{"template":{"metadata":{"labels":{ {{- .Values.injection.label | toRawJson }}:"true"}}}}}'
 
+{{- with .Values.baseUrlVariable }}
+A container that takes {{ . }} from elsewhere (valueFrom) keeps it, and goes past the gateway unless it has the
+gateway's address, {{ include "chathub-gateway.baseUrl" $ }}, from there.
+{{- end }}
+The gateway ends in what an application leaves of its pod's terminationGracePeriodSeconds (30 by default).
+
 Each of these namespaces has the settings in ConfigMap {{ include "chathub-gateway.fullname" . }}.
 Secrets that are named in `secrets` must be there too, or the pods do not start.
 {{- end }}
@@ -71,11 +82,16 @@ Its container is {{ include "chathub-gateway.style" . }} and stands in the pod t
       annotations:
         {{ "{{" }}- include "chathub-gateway.podAnnotations" $gateway | nindent 8 }}
     spec:
-      {{ ternary "initContainers" "containers" (eq (include "chathub-gateway.style" .) "native") }}:
-        {{ "{{" }}- include "chathub-gateway.{{ ternary "initContainer" "container" (eq (include "chathub-gateway.style" .) "native") }}" $gateway | nindent 8 }}
+      imagePullSecrets:
+        {{ "{{" }}- include "chathub-gateway.imagePullSecrets" $gateway | nindent 8 }}
+      initContainers:
+        {{ "{{" }}- include "chathub-gateway.initContainer" $gateway | nindent 8 }}
+      containers:
+        {{ "{{" }}- include "chathub-gateway.container" $gateway | nindent 8 }}
       volumes:
         {{ "{{" }}- include "chathub-gateway.volumes" $gateway | nindent 8 }}
 
+Include both containers: the one that its style has not renders nothing, and for another cluster the style may be another.
 Without the labels a PodMonitor finds none of its pods; without the annotation settings that wait for a restart wait for
 the application's next rollout.
 {{- with .Values.baseUrlVariable }}

@@ -1,5 +1,6 @@
 {{/*
-The gateway's settings as a TOML file: those of `settings`, and what the chart itself knows.
+The gateway's settings, those of `settings` and what the chart itself knows: as a TOML file, and as variables of the
+container what belongs to the pod's shape (`chathub-gateway.shape`).
 
 What a newcomer would get wrong: Helm reads every number of a values file as a fraction, and its toToml prints 5 as 5.0,
 which the gateway refuses. So this writes the sections itself; what stands in them (words, whole numbers, switches, lists)
@@ -11,7 +12,7 @@ TOML writes as JSON does.
 /etc/chathub-gateway
 {{- end }}
 
-{{/* All settings, as YAML. */}}
+{{/* All settings, those of the file and those of the container, as YAML. */}}
 {{- define "chathub-gateway.settings" -}}
 {{- $own := deepCopy .Values.settings -}}
 {{- $files := include "chathub-gateway.files" . | fromYaml -}}
@@ -70,13 +71,79 @@ admin:
 {{- toYaml $files -}}
 {{- end }}
 
+{{/*
+The settings that belong to a pod's shape: the ports that its probes ask at, and the files that are mounted. They are
+variables of the container, which go before the file. The file is shared, and an upgrade changes it under pods that still
+have the shape of before: those would read of files that they do not have.
+*/}}
+{{- define "chathub-gateway.shape" -}}
+- server.listen
+- server.tls_certificate
+- server.tls_key
+- server.tls_client_ca
+- admin.listen
+- admin.token_file
+- upstream.ca_file
+- upstream.client_certificate
+- upstream.client_key
+- throttle.credentials_file
+{{- end }}
+
+{{/* The variable of a setting. */}}
+{{- define "chathub-gateway.variable" -}}
+{{- printf "CHATHUB_GATEWAY__%s" (replace "." "__" . | upper) -}}
+{{- end }}
+
+{{/* The variables of the container. The subcommands of the probes find the gateway by them, too. */}}
+{{- define "chathub-gateway.environment" -}}
+- name: CHATHUB_GATEWAY_CONFIG
+  value: {{ include "chathub-gateway.directory" . }}/gateway.toml
+{{- include "chathub-gateway.shapeEnv" . }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "chathub-gateway.shapeEnv" -}}
+{{- $settings := include "chathub-gateway.settings" . | fromYaml -}}
+{{- range $path := include "chathub-gateway.shape" . | fromYamlArray }}
+{{- with include "chathub-gateway.at" (list $settings $path) }}
+- name: {{ include "chathub-gateway.variable" $path }}
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The settings of the file, as YAML: all but those of the shape. */}}
+{{- define "chathub-gateway.fileSettings" -}}
+{{- $settings := include "chathub-gateway.settings" . | fromYaml -}}
+{{- range include "chathub-gateway.shape" . | fromYamlArray -}}
+{{- $parts := splitList "." . -}}
+{{- with get $settings (first $parts) -}}
+{{- $_ := unset . (last $parts) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $settings -}}
+{{- end }}
+
+{{/* What stands at a path, as text; empty: nothing. Takes a list of the settings and the path. */}}
+{{- define "chathub-gateway.at" -}}
+{{- $found := index . 0 -}}
+{{- range splitList "." (index . 1) -}}
+{{- $found = get (default dict $found) . -}}
+{{- end -}}
+{{- if kindIs "float64" $found -}}
+{{- int64 $found -}}
+{{- else if not (kindIs "invalid" $found) -}}
+{{- $found -}}
+{{- end -}}
+{{- end }}
+
 {{/* The file. */}}
 {{- define "chathub-gateway.toml" -}}
-{{- include "chathub-gateway.checkMemory" . -}}
-{{- include "chathub-gateway.checkPorts" . -}}
-{{- include "chathub-gateway.checkDrain" . -}}
+{{- include "chathub-gateway.check" . -}}
 # Written by the chart from its value `settings`: change it there.
-{{- range $section, $entries := include "chathub-gateway.settings" . | fromYaml }}
+{{- range $section, $entries := include "chathub-gateway.fileSettings" . | fromYaml }}
 {{- include "chathub-gateway.toml.section" (dict "path" $section "entries" $entries) }}
 {{- end }}
 {{- end }}
@@ -105,60 +172,25 @@ admin:
 {{- end }}
 
 {{/*
-A digest of the settings that wait for a restart, as an annotation of pods: they are replaced when one of these changes,
-and only then.
+The settings that wait for a restart. Those of the shape do too, but a change of them is a change of the container, which
+replaces the pods by itself.
 */}}
+{{- define "chathub-gateway.awaiting" -}}
+- server.workers
+- server.share_port
+- upstream.url
+- upstream.warm
+- cache.capacity
+- log.format
+- log.access_buffer
+{{- end }}
+
+{{/* A digest of them, as an annotation of pods: they are replaced when one of these changes, and only then. */}}
 {{- define "chathub-gateway.restartDigest" -}}
 {{- $settings := include "chathub-gateway.settings" . | fromYaml -}}
 {{- $awaiting := list -}}
-{{- range $path := list
-  "server.listen" "server.workers" "server.share_port" "server.tls_certificate" "server.tls_key" "server.tls_client_ca"
-  "admin.listen" "upstream.url" "upstream.warm" "cache.capacity" "log.format" "log.access_buffer"
--}}
-{{- $parts := splitList "." $path -}}
-{{- $value := get (default dict (get $settings (first $parts))) (last $parts) -}}
-{{- $awaiting = append $awaiting (printf "%s=%v" $path $value) -}}
+{{- range $path := include "chathub-gateway.awaiting" . | fromYamlArray -}}
+{{- $awaiting = append $awaiting (printf "%s=%s" $path (include "chathub-gateway.at" (list $settings $path))) -}}
 {{- end -}}
 {{- join "\n" $awaiting | sha256sum | trunc 16 -}}
-{{- end }}
-
-{{/*
-Refuses what would be killed for its memory at the worst moment: the store full, all connections open, and as many waiting
-as may. The figures are measured: 20 KiB are a connection's, 30 KiB a request's that waits on one; 44 MiB are for the program
-itself, content on its way, and what the allocator keeps.
-*/}}
-{{- define "chathub-gateway.checkMemory" -}}
-{{- $limit := dig "limits" "memory" "" .Values.resources -}}
-{{- if $limit -}}
-{{- $settings := include "chathub-gateway.settings" . | fromYaml -}}
-{{- $capacity := dig "cache" "capacity" "64MiB" .Values.settings -}}
-{{- $connections := int64 $settings.server.max_connections -}}
-{{- $waiting := int64 $settings.throttle.max_waiting -}}
-{{- $kibibytes := add (mul 44 1024) (mul 20 $connections) (mul 30 $waiting) -}}
-{{- $needed := add (int64 (include "chathub-gateway.bytes" $capacity)) (mul 1024 $kibibytes) -}}
-{{- if lt (int64 (include "chathub-gateway.bytes" $limit)) $needed -}}
-{{- $counted := printf "settings.cache.capacity (%s), server.max_connections (%d) and throttle.max_waiting (%d)" $capacity $connections $waiting -}}
-{{- fail (printf "resources.limits.memory: %v is too little for %s: give it %dMi at least, or lower one of these" $limit $counted (div (add $needed 1048575) 1048576)) -}}
-{{- end -}}
-{{- end -}}
-{{- end }}
-
-{{/* Two listeners, or two ports of the Service, cannot have one number. */}}
-{{- define "chathub-gateway.checkPorts" -}}
-{{- $admin := int .Values.ports.admin -}}
-{{- if eq (int .Values.ports.clients) $admin -}}
-{{- fail (printf "ports.clients: %d is ports.admin too; give each its own" $admin) -}}
-{{- end -}}
-{{- if and (eq .Values.mode "shared") (eq (int .Values.service.port) $admin) -}}
-{{- fail (printf "service.port: %d is ports.admin too, which is also a port of the Service; give each its own" $admin) -}}
-{{- end -}}
-{{- end }}
-
-{{/* The gateway refuses it too, but only in the pod. */}}
-{{- define "chathub-gateway.checkDrain" -}}
-{{- $server := (include "chathub-gateway.settings" . | fromYaml).server -}}
-{{- $delay := int64 (include "chathub-gateway.milliseconds" $server.drain_delay) -}}
-{{- if le (int64 (include "chathub-gateway.milliseconds" $server.drain_deadline)) $delay -}}
-{{- fail (printf "settings.server.drain_deadline: %s must be longer than settings.server.drain_delay, which is %s" $server.drain_deadline $server.drain_delay) -}}
-{{- end -}}
 {{- end }}

@@ -72,6 +72,7 @@ FULL_SHARED: dict[str, Any] = {
         "enabled": True,
         "clients": [{"podSelector": {"matchLabels": {"team": "chat"}}}],
         "scrapers": [{"podSelector": {"matchLabels": {"team": "watch"}}}],
+        "egress": [{"ports": [{"port": 8600, "protocol": "UDP"}]}],
     },
     "resources": {"limits": {"memory": "256Mi"}},
     **EXTRA,
@@ -85,6 +86,7 @@ INJECTED: dict[str, Any] = {
     "resources": {"limits": {"memory": "256Mi"}},
     "monitoring": {"podMonitor": {"enabled": True}},
     "injection": {"enabled": True, "namespaces": ["shop", "reports"]},
+    "imagePullSecrets": [{"name": "pull"}, {"name": "pull-more"}],
     **EXTRA,
     # Volumes that have maps of words in them.
     "extraVolumes": [
@@ -124,7 +126,7 @@ CHART: dict[str, dict[str, Any]] = {
         "monitoring": {"serviceMonitor": {"enabled": True}},
         "networkPolicy": {"enabled": True},
         "listenHost": "::",
-        "service": {"ipFamilies": ["IPv6", "IPv4"], "ipFamilyPolicy": "PreferDualStack"},
+        "service": {"ipFamilies": ["IPv6", "IPv4"], "ipFamilyPolicy": "PreferDualStack", "port": 2429},
         "podDisruptionBudget": {"enabled": False},
         "serviceAccount": {"create": False},
         "tests": {"enabled": False},
@@ -202,8 +204,35 @@ REFUSALS = [
         ("resources.limits.memory", "2000", "177Mi at least"),
     ),
     Refusal({"resources": {"limits": {"memory": "1X"}}}, ("resources.limits.memory", "1X")),
+    Refusal({"resources": {"limits": {"memory": "Gi"}}}, ("resources.limits.memory", "Gi is not written")),
+    Refusal({"resources": {"limits": {"memory": "0.1Gi"}}}, ("resources.limits.memory", "0.1Gi is too little")),
+    Refusal({"resources": {"limits": {"memory": 100000000}}}, ("resources.limits.memory", "100000000 is too little")),
+    Refusal({"extraEnv": [{"name": "CHATHUB_GATEWAY_CONFIG", "value": "/x"}]}, ("extraEnv", "CHATHUB_GATEWAY_CONFIG")),
+    Refusal(
+        {"extraEnv": [{"name": "CHATHUB_GATEWAY__ADMIN__LISTEN", "value": "0.0.0.0:1"}]},
+        ("extraEnv", "CHATHUB_GATEWAY__ADMIN__LISTEN", "listenHost, ports"),
+    ),
+    Refusal(
+        {
+            "secrets": {"adminToken": {"secretName": "a"}},
+            "extraEnv": [{"name": "CHATHUB_GATEWAY__ADMIN__TOKEN_FILE", "value": "/token"}],
+        },
+        ("extraEnv", "CHATHUB_GATEWAY__ADMIN__TOKEN_FILE", "secrets"),
+    ),
+    Refusal(
+        {"extraEnv": [{"name": "CHATHUB_GATEWAY__SERVER__WORKERS", "value": "9"}]},
+        ("extraEnv", "CHATHUB_GATEWAY__SERVER__WORKERS", "settings.server.workers"),
+    ),
+    Refusal(
+        settings("throttle", operator={"burst": 9})
+        | {"extraEnv": [{"name": "CHATHUB_GATEWAY__THROTTLE__OPERATOR__BURST", "value": "5"}]},
+        ("extraEnv", "CHATHUB_GATEWAY__THROTTLE__OPERATOR__BURST", "settings.throttle.operator.burst"),
+    ),
+    Refusal(
+        {"extraEnv": [{"name": "TZ", "value": "UTC"}, {"name": "TZ", "value": "CET"}]}, ("extraEnv", "TZ", "twice")
+    ),
+    Refusal({"imagePullSecrets": ["pull"]}, ("imagePullSecrets", "object")),
     Refusal({"ports": {"clients": 2429}}, ("ports.clients", "2429", "ports.admin")),
-    Refusal({"mode": "shared", "service": {"port": 2429}}, ("service.port", "2429", "ports.admin")),
     Refusal(
         {"mode": "shared", **settings("server", drain_deadline="5s")},
         ("settings.server.drain_deadline", "longer than settings.server.drain_delay", "5s"),
@@ -241,3 +270,44 @@ REFUSALS = [
         ("autoscaling.minReplicas", "maxReplicas"),
     ),
 ]
+
+RULES = [
+    Refusal(settings("cache", max_body="128MiB"), ("settings.cache.max_body", "128MiB", "64MiB")),
+    Refusal(settings("cache", capacity="4MiB"), ("settings.cache.capacity", "8MiB", "4MiB")),
+    Refusal(
+        settings("throttle", login={"rate": "1/h", "burst": 1000}), ("settings.throttle.login.burst", "24", "42/h")
+    ),
+    Refusal(settings("throttle", operator={"burst": 500000}), ("settings.throttle.operator.burst", "432000", "5/s")),
+    Refusal(settings("throttle", other={"rate": "1/h"}), ("settings.throttle.other.burst", "25", "1/h")),
+    Refusal(settings("throttle", upstream={"rate": "1/h", "burst": 25}), ("settings.throttle.upstream.burst", "24")),
+    Refusal(settings("throttle", other={"rate": "1000001/s"}), ("settings.throttle.other.rate", "1000000/s")),
+    Refusal(settings("throttle", login={"rate": "9" * 30 + "/h"}), ("settings.throttle.login.rate", "1000000/s")),
+    Refusal(settings("upstream", url="https://chat.example:0"), ("settings.upstream.url", "between 1 and 65535")),
+    Refusal(settings("upstream", url="https://chat.example:65536/"), ("settings.upstream.url", "between 1 and 65535")),
+    Refusal(settings("upstream", url="https://:443"), ("settings.upstream.url",)),
+    Refusal(
+        settings("server", tls_key="/more/tls.key"), ("settings.server.tls_key", "settings.server.tls_certificate")
+    ),
+    Refusal(settings("server", tls_certificate="/more/tls.crt"), ("settings.server.tls_certificate", "tls_key")),
+    Refusal(settings("server", tls_client_ca="/more/ca.crt"), ("settings.server.tls_client_ca", "tls_certificate")),
+    Refusal(settings("upstream", client_key="/more/tls.key"), ("settings.upstream.client_key", "client_certificate")),
+    Refusal(settings("upstream", client_certificate="/more/tls.crt"), ("settings.upstream.client_certificate",)),
+    Refusal(
+        settings("server", drain_deadline="5s", drain_delay="5s"), ("settings.server.drain_deadline", "drain_delay")
+    ),
+]
+"""Settings that the gateway refuses only together, or by what the schema cannot say; the chart must, too."""
+
+WITHIN_RULES = [
+    settings("cache", max_body="64MiB"),
+    settings("cache", capacity="8MiB"),
+    settings("cache", capacity="0B"),
+    settings("throttle", login={"rate": "1/h", "burst": 24}),
+    settings("throttle", operator={"burst": 432000}),
+    settings("throttle", other={"rate": "3600000000/h"}),
+    settings("throttle", upstream={"burst": 1000000}),
+    settings("upstream", url="HTTPS://[2001:db8::1]:65535/"),
+    settings("server", drain_deadline="010s", head_timeout="0000000000000008s", max_target="08KiB"),
+    settings("server", tls_key="/more/tls.key", tls_certificate="/more/tls.crt", tls_client_ca="/more/ca.crt"),
+]
+"""Settings that are just good enough."""

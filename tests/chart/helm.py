@@ -113,12 +113,21 @@ def settings_file(found: Iterable[Manifest]) -> str:
 
 
 def notes(chart: Path, values: Values, cluster: Cluster) -> str:
-    """What NOTES.txt says. Helm prints it only with a cluster, so a template in a copy holds it."""
+    """What NOTES.txt says. Helm prints it only with a cluster."""
+    return evaluated(chart, '(include (print .Template.BasePath "/NOTES.txt") .)', values, cluster)
+
+
+def included(chart: Path, name: str) -> Any:
+    """What a template of the chart that prints YAML says."""
+    return yaml.safe_load(evaluated(chart, f'(include "chathub-gateway.{name}" .)', {}, Cluster("1.33.0")))
+
+
+def evaluated(chart: Path, expression: str, values: Values, cluster: Cluster) -> str:
+    """What an expression comes to within the chart: a template in a copy holds it."""
     with tempfile.TemporaryDirectory(dir=DIRECTORY) as place:
         copy = Path(place) / "chart"
         shutil.copytree(chart, copy)
-        said = '{{ include (print .Template.BasePath "/NOTES.txt") . | toJson }}'
-        (copy / "templates/said.yaml").write_text(f"said: {said}\n", "utf-8")
+        (copy / "templates/said.yaml").write_text(f"said: {{{{ {expression} | toJson }}}}\n", "utf-8")
         text = template(copy, values, cluster, "--show-only", "templates/said.yaml")
     return yaml.safe_load(text)["said"]
 

@@ -52,9 +52,29 @@ def judge(found: list[Manifest], version: str) -> None:
             judge_by_schema(manifest, what, version)
         expect(manifest["kind"] != "Secret", f"{what}: secrets are given by reference only")
         expect("namespace" in manifest["metadata"] or is_the_clusters(manifest), f"{what} has no namespace")
+        if manifest["kind"] == "Service":
+            judge_service(manifest, what)
+        if manifest["kind"] == "ServiceMonitor":
+            judge_target(manifest, found, what)
         if pod := pod_of(manifest):
             judge_pod(pod, what)
             judge_settings(pod, manifest["metadata"]["namespace"], found, what)
+
+
+def judge_service(service: Manifest, what: str) -> None:
+    """Whatever is published, metrics and health are not, and they are one Service's alone."""
+    ports = [each["name"] for each in service["spec"]["ports"]]
+    expect(len(ports) == 1, f"{what} has the ports {ports}")
+    is_hidden = service["spec"]["type"] == "ClusterIP"
+    expect(is_hidden or ports != ["chathub-admin"], f"{what} publishes the operators' port")
+
+
+def judge_target(monitor: Manifest, found: list[Manifest], what: str) -> None:
+    """What is scraped is one Service, and the one that has the port."""
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    services = [each for each in found if each["kind"] == "Service" and wanted <= each["metadata"]["labels"].items()]
+    ports = [[port["name"] for port in each["spec"]["ports"]] for each in services]
+    expect(ports == [["chathub-admin"]], f"{what} finds Services with the ports {ports}")
 
 
 def judge_settings(pod: dict[str, Any], namespace: str, found: list[Manifest], what: str) -> None:
@@ -133,6 +153,8 @@ def judge_container(container: dict[str, Any], pod: dict[str, Any], what: str) -
     security = container.get("securityContext", {})
     if container["image"].startswith(("chathub-gateway:", "registry.example/team/chathub-gateway")):
         expect(security == SECURITY, f"{what}: {security}")
+    variables = [each["name"] for each in container.get("env", [])]
+    expect(len(variables) == len(set(variables)), f"{what} has a variable twice: {variables}")
     # An application may leave to the pod what the pod can say.
     of_pod = pod.get("securityContext", {})
     said = {**of_pod, **security}

@@ -11,6 +11,7 @@ import json
 import re
 import subprocess
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ RESTART = "needs a restart"
 FROM_OUTSIDE = {"enabled", "global"}
 """Values that a chart may get from one that depends on it, and has no default for."""
 
-OPEN = {"resources", "affinity"}
+OPEN = {"resources", "affinity", "securityContext", "podSecurityContext"}
 """Values of which the schema leaves it to Kubernetes what they hold."""
 
 
@@ -49,17 +50,46 @@ class Setting:
         return found[1].split("; ") if found else []
 
     @property
+    def is_of_the_shape(self) -> bool:
+        """Whether it says where the gateway listens, or names a file."""
+        return isinstance(self.value, str) and bool(re.fullmatch(r"/.+|[\d.]+:\d+", self.value))
+
+    @property
+    def bounds(self) -> str:
+        """Its bounds, as the gateway words them."""
+        return "; ".join(note for note in self.notes if note != RESTART)
+
+    @property
     def needs_restart(self) -> bool:
         """Whether it is read at the start only."""
         return RESTART in self.notes
 
 
-def run(gateway: Path, *arguments: str | Path, **settings: str) -> str:
+def run(gateway: Path, *arguments: str | Path, variables: Mapping[str, str] | None = None) -> str:
     """Asks the gateway for something about settings."""
-    environment = harness.environment({f"CHATHUB_GATEWAY__{name}": value for name, value in settings.items()})
-    ended = subprocess.run([gateway, *arguments], capture_output=True, text=True, timeout=20, env=environment)
+    ended = ask(gateway, *arguments, variables=variables or {})
     expect(ended.returncode == 0, f"{arguments} ended with {ended.returncode}: {ended.stderr}")
     return ended.stdout
+
+
+def ask(gateway: Path, *arguments: str | Path, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Asks the gateway for something that it may refuse."""
+    environment = harness.environment(variables)
+    return subprocess.run([gateway, *arguments], capture_output=True, text=True, timeout=20, env=environment)
+
+
+def variable(path: str) -> str:
+    """The variable of a setting."""
+    return "CHATHUB_GATEWAY__" + path.replace(".", "__").upper()
+
+
+def flat(settings: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Settings in their sections, by their paths."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        here = f"{path}.{name}" if path else name
+        found |= flat(value, here) if isinstance(value, dict) else {here: value}
+    return found
 
 
 def settings_of(printed: str) -> dict[str, Setting]:
@@ -107,12 +137,15 @@ def compare(path: str, setting: Setting, described: dict[str, Any]) -> None:
     wanted = "rate" if path.endswith(".rate") else kind_of(setting.value)
     kind = described.get("$ref", "").rpartition("/")[2] or described["type"]
     expect(kind in (wanted, "string"), f"{path} is described as {kind}, and is {wanted}")
-    bounds = "; ".join(note for note in setting.notes if note != RESTART)
     if kind == "integer":
         said = f"{described['minimum']} to {described['maximum']}"
-        expect(bounds == said, f"{path} is described as {said}: {setting.about}")
+        expect(setting.bounds == said, f"{path} is described as {said}: {setting.about}")
+    if kind == "array":
+        each = described["items"]
+        said = f"up to {described['maxItems']}, each {each['minimum']} to {each['maximum']}"
+        expect(setting.bounds == said, f"{path} is described as {said}: {setting.about}")
     if "enum" in described:
-        words = re.split(r", | or ", bounds)
+        words = re.split(r", | or ", setting.bounds)
         expect(described["enum"] == words, f"{path} is described as {described['enum']}: {setting.about}")
 
 
@@ -159,12 +192,12 @@ def check_passing(gateway: Path, chart: Path, directory: Path) -> None:
                 place = place.setdefault(section, {})
             place[name] = setting.value
     # The gateway's own bounds of connections and waiting requests take more than the chart's limit of memory.
-    values = {"settings": given, "listenHost": "127.0.0.1", "resources": {"limits": {"memory": "1Gi"}}}
+    values = {"settings": given, "resources": {"limits": {"memory": "1Gi"}}}
     text = template(chart, values, Cluster("1.33.0"))
     file = directory / "passed.toml"
     file.write_text(settings_file(manifests(text)), "utf-8")
     # The one setting that the gateway leaves open, and the chart does not.
-    wanted = run(gateway, "config", SERVER__WORKERS="1").splitlines()
+    wanted = run(gateway, "config", variables={variable("server.workers"): "1"}).splitlines()
     came = run(gateway, "config", "--config", file).splitlines()
     changes = difflib.unified_diff(wanted, came, "as they were written", "as they came", n=0, lineterm="")
     expect(came == wanted, "\n".join(changes))

@@ -18,7 +18,11 @@ securityContext:
   runAsGroup: 10001
   seccompProfile:
     type: RuntimeDefault
-{{- with .root.Values.imagePullSecrets }}
+{{- $secrets := .root.Values.imagePullSecrets -}}
+{{- if $gateway -}}
+{{- $secrets = include "chathub-gateway.imagePullSecrets" $gateway | fromYamlArray | concat $secrets | uniq -}}
+{{- end }}
+{{- with $secrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
