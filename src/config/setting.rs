@@ -183,7 +183,7 @@ pub(super) static SETTINGS: &[Setting] = settings! {
 
     upstream.url: Kind::Url, "Scheme, host and perhaps port of ChatHub; http, for tests only, or https" [fixed];
     upstream.ca_file: Kind::Path,
-        "File with the authorities (PEM) that may vouch for ChatHub; absent: those of the system", example "/etc/chathub-gateway/upstream-ca.crt";
+        "File with the authorities (PEM) that may vouch for ChatHub; absent: the system's, or Mozilla's if it has none", example "/etc/chathub-gateway/upstream-ca.crt";
     upstream.client_certificate: Kind::Path,
         "File with the certificate chain (PEM) shown to ChatHub; absent: none", example "/etc/chathub-gateway/client.crt";
     upstream.client_key: Kind::Path, "File with its private key (PEM)", example "/etc/chathub-gateway/client.key";
