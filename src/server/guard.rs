@@ -115,7 +115,9 @@ impl<I> Guard<I> {
 
     fn conclude(&mut self, rest: Rest) {
         match rest {
-            Rest::Keep => {}
+            // A head that came whole was never withheld, and nobody need be told of it.
+            Rest::Keep if self.withheld.is_empty() => {}
+            Rest::Keep => self.handle.head_is_begun(self.framing.awaiting() == Awaiting::Head),
             Rest::Fault(fault) => self.refuse(fault),
             Rest::BodyFault(fault) => self.break_body(fault),
         }

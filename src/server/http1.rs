@@ -62,7 +62,11 @@ where
     if let Some(ended) = until(connection.as_mut(), phases.reached(Phase::Draining)).await {
         return ended;
     }
-    connection.as_mut().graceful_shutdown();
+    // The library sees only whole heads, and would close on one that is on its way. Its answer is the last as it is, and if
+    // the rest does not come, `Limits::head_timeout` ends it.
+    if !handle.has_head_begun() {
+        connection.as_mut().graceful_shutdown();
+    }
     until(connection, phases.reached(Phase::Closed)).await.unwrap_or(Ok(()))
 }
 
@@ -176,3 +180,6 @@ impl http_body::Body for Outgoing {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests;

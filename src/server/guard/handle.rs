@@ -30,6 +30,8 @@ struct Shared {
     interim: Interim,
     /// No request shall follow the next answer.
     closing: AtomicBool,
+    /// A part of a head has come, and not the rest.
+    head_begun: AtomicBool,
     /// The limit for which the connection was closed, if it was.
     cause: OnceLock<CloseCause>,
     /// Whether the guard waits for a decision, so that others need not take the lock.
@@ -80,6 +82,16 @@ impl Handle {
     /// Returns whether no request shall follow the next answer.
     pub(crate) fn is_closing(&self) -> bool {
         self.0.closing.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether a part of a head has come, of which the server library knows nothing: to it the connection is idle.
+    pub(crate) fn has_head_begun(&self) -> bool {
+        self.0.head_begun.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether a part of a head has come, and not the rest.
+    pub(super) fn head_is_begun(&self, is_begun: bool) {
+        self.0.head_begun.store(is_begun, Ordering::Relaxed);
     }
 
     /// Notes the limit for which the connection is closed. Only the first such note counts.
