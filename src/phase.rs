@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::watch;
+use tokio::task::coop::unconstrained;
 
 crate::telemetry::label::words! {
     /// Where a gateway stands in its life.
@@ -75,7 +76,8 @@ impl PhaseWatch {
             watching.reached(phase).await;
             watching
         };
-        Seldom { inner, watch, asked_by: None }
+        // A task that has used up its share of time would not be let in to ask, and would count as one that has asked.
+        Seldom { inner: unconstrained(inner), watch, asked_by: None }
     }
 
     /// Waits until the gateway drains.
@@ -117,7 +119,10 @@ impl<F: Future> Future for Seldom<F> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures_util::FutureExt;
+    use tokio::task::coop;
 
     use super::*;
 
@@ -134,6 +139,24 @@ mod tests {
         tokio::task::yield_now().await;
         phases.enter(Phase::Draining);
         assert_eq!(waiting.await.unwrap().current(), Phase::Draining);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_seldom_is_woken_though_his_share_of_time_was_used_up_when_he_asked() {
+        let phases = Phases::new();
+        let waiting = phases.watch().reached_seldom(Phase::Draining);
+        let waiting = tokio::spawn(async move {
+            while coop::has_budget_remaining() {
+                coop::consume_budget().await;
+            }
+            waiting.await
+        });
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
+        phases.enter(Phase::Draining);
+        let woken = tokio::time::timeout(Duration::from_secs(1), waiting).await;
+        assert_eq!(woken.expect("he is woken").unwrap().current(), Phase::Draining);
     }
 
     #[tokio::test]
