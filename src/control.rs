@@ -171,8 +171,8 @@ impl Asked {
         }
     }
 
-    /// Lets the gateway leave, and waits until no request is under way. Connections that nobody uses, and streams, go when it
-    /// ends.
+    /// Lets the gateway leave, and waits until no request is under way, nor an answer that passes through. Connections that
+    /// nobody uses, and streams, go when it ends.
     async fn drained(&self, limit: Duration) -> Result<String, ControlError> {
         let until = Instant::now() + limit;
         let mut said = self.once("POST", "/drain", PATIENCE).await?;

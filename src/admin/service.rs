@@ -88,8 +88,9 @@ impl Admin {
     }
 
     fn state(&self) -> String {
-        // A long poll is a stream, though it looks like a request.
-        self.lifecycle.state(self.metrics.requests.in_flight() - self.metrics.streams.open(StreamKind::Poll))
+        // What lasts looks like a request, and ends in its own way when the gateway does.
+        let lasting = [StreamKind::Poll, StreamKind::Events].map(|kind| self.metrics.streams.open(kind));
+        self.lifecycle.state(self.metrics.requests.under_way() - lasting.iter().sum::<i64>())
     }
 
     fn exposition(&self) -> Response<Content> {

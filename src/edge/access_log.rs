@@ -17,7 +17,7 @@ use tower::{Layer, Service};
 
 use crate::clock::Clock;
 use crate::telemetry::access::{Line, Lines, Told};
-use crate::telemetry::metrics::RequestMetrics;
+use crate::telemetry::metrics::{InFlight, RequestMetrics};
 use crate::wire::cache_status::{CacheStatus, Detail};
 use crate::wire::{Account, Body, BodyError, Request, Response};
 
@@ -111,15 +111,22 @@ impl Telling {
         self.is_answered = true;
         let Settings { log, metrics, clock } = &*self.settings;
         let (status, now) = (response.message.status(), clock.now());
+        let Some(bytes) = response.message.body().held_len() else { return self.streams(response, now) };
         metrics.answered(status, &response.account, now - self.began);
-        let (Some(log), Some(line)) = (log, self.line.take()) else { return response };
-        if let Some(bytes) = response.message.body().held_len() {
+        if let (Some(log), Some(line)) = (log, self.line.take()) {
             log.write(&line, &told(clock, status, &response.account, bytes, self.began, now));
-            return response;
         }
+        response
+    }
+
+    /// Whoever waits for the gateway to be quiet must know of what streams, whether it is logged or not.
+    fn streams(&mut self, response: Response, now: Instant) -> Response {
         let Response { message, account } = response;
-        let settings = Arc::clone(&self.settings);
-        let pending = Pending { settings, line, status, account: account.clone(), began: self.began, bytes: 0 };
+        let (settings, streaming) = (Arc::clone(&self.settings), self.settings.metrics.streams());
+        let (line, status, began) = (self.line.take(), message.status(), self.began);
+        settings.metrics.answered(status, &account, now - began);
+        let pending =
+            Pending { settings, line, status, account: account.clone(), began, bytes: 0, _streaming: streaming };
         let message = message.map(|inner| Body::streamed(Counted { inner, pending }));
         Response { message, account }
     }
@@ -154,21 +161,22 @@ fn told<'a>(
     Told { status: status.into(), account, bytes, ended: clock.wall_at(now), took: now - began }
 }
 
-/// The line of an answer that streams. It is written when this is dropped.
+/// An answer that streams. When this is dropped, it is no longer under way and its line is written.
 struct Pending {
     settings: Arc<Settings>,
-    line: Line,
+    line: Option<Line>,
     status: StatusCode,
     account: Account,
     began: Instant,
     bytes: u64,
+    _streaming: InFlight,
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
         let Settings { log, clock, .. } = &*self.settings;
-        if let Some(log) = log {
-            log.write(&self.line, &told(clock, self.status, &self.account, self.bytes, self.began, clock.now()));
+        if let (Some(log), Some(line)) = (log, &self.line) {
+            log.write(line, &told(clock, self.status, &self.account, self.bytes, self.began, clock.now()));
         }
     }
 }

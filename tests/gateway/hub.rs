@@ -126,6 +126,7 @@ async fn an_event_stream_ends_whole_when_the_gateway_stops() {
     let events = gateway.client(&token).ask(&format!("GET /chathub?id={id}")).with("accept", "text/event-stream");
     let events = tokio::spawn(events.send());
     gateway.reaches(&streams("streams", "events"), 1.0).await;
+    assert_eq!(gateway.admin("GET /drain").await.json()["requests"], 0, "nobody waits for it");
 
     let stopping = gateway.begin_to_stop();
 

@@ -10,7 +10,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::support::client::Client;
 use crate::support::connection::Connection;
-use crate::support::emulator::{Emulator, Endpoint, RateLimit};
+use crate::support::emulator::{Emulator, Endpoint, Fault, RateLimit};
 use crate::support::program::{Program, run};
 use crate::support::{eventually, soon};
 
@@ -180,6 +180,28 @@ async fn a_program_that_drains_serves_on_tells_connections_to_close_and_is_quiet
     let output = ask(program.admin_address, "drain").await;
     assert_eq!(told(&output).0, Some(0), "{output:?}");
     assert_eq!(program.stop().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_program_is_not_quiet_while_an_answer_is_still_passing_through_logged_or_not() {
+    for access in ["true", "false"] {
+        let chathub = Emulator::start().await;
+        chathub.fault(Endpoint::ListChats, Fault::HangInBody, Some(1));
+        let program = Program::before(&chathub.url(), &[("CHATHUB_GATEWAY__LOG__ACCESS", access)]).await;
+        let mut download = Connection::open(program.address).await;
+        download.send(format!("{GET}authorization: Bearer {}\r\n\r\n", chathub.company_token("acme"))).await;
+        assert_eq!(download.answer_without_content().await.status, 200);
+
+        let output = ask(program.admin_address, "drain --timeout 100ms").await;
+
+        let (code, _, reason) = told(&output);
+        assert!(code == Some(1) && reason.contains(r#""requests":1"#), "{access}: {reason}");
+        program.measures("chathub_gateway_answers_streaming 1").await;
+        drop(download);
+        let output = ask(program.admin_address, "drain").await;
+        assert_eq!(told(&output).0, Some(0), "{access}: {output:?}");
+        program.stop().await;
+    }
 }
 
 #[tokio::test]

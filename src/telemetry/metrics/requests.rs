@@ -88,6 +88,7 @@ struct Requests {
     lookups: Counters2<Option<Route>, Lookup>,
     details: Counters<Detail>,
     in_flight: IntGauge,
+    streaming: IntGauge,
     abandoned: IntCounter,
 }
 
@@ -117,6 +118,10 @@ impl RequestMetrics {
                 "detail",
             ),
             in_flight: all.gauge("requests_in_flight", "Requests being answered now."),
+            streaming: all.gauge(
+                "answers_streaming",
+                "Answers whose content is still passing through, event streams among them.",
+            ),
             abandoned: all.counter("requests_abandoned_total", "Requests whose client left before an answer began."),
         }))
     }
@@ -143,10 +148,17 @@ impl RequestMetrics {
         }
     }
 
-    /// Returns how many are being answered.
+    /// An answer's content passes through while the value lives. To be called before [`answered`](Self::answered), lest
+    /// there be a moment in which nobody counts it.
     #[must_use]
-    pub fn in_flight(&self) -> i64 {
-        self.0.in_flight.get()
+    pub fn streams(&self) -> InFlight {
+        InFlight::new(&self.0.streaming)
+    }
+
+    /// Returns how many are being answered, those too of whose answers the content still passes through.
+    #[must_use]
+    pub fn under_way(&self) -> i64 {
+        self.0.in_flight.get() + self.0.streaming.get()
     }
 
     /// A client has left before its answer began.
