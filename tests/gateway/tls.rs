@@ -58,6 +58,19 @@ async fn whoever_speaks_no_tls_is_closed_and_counted() {
 }
 
 #[tokio::test]
+async fn one_address_has_so_many_connections_and_another_is_closed_without_a_handshake_and_counted() {
+    let (chathub, authority, files) = (Emulator::start().await, Authority::new(), Files::of("tls_bound"));
+    let gateway = showing(&chathub, &files, &authority.vouch()).set("server.max_connections_per_peer = 1");
+    let gateway = gateway.start().await;
+    let held = connect(gateway.address(), &authority, None, &[]).await.unwrap();
+
+    connect(gateway.address(), &authority, None, &[]).await.unwrap_err();
+
+    gateway.reaches(r#"connections_closed_total{cause="max-per-peer"}"#, 1.0).await;
+    assert_eq!(answered(Ok(held)).await.lines().next(), Some("HTTP/1.1 200 OK"));
+}
+
+#[tokio::test]
 async fn a_handshake_that_is_not_made_does_not_hold_up_the_end() {
     let (chathub, authority, files) = (Emulator::start().await, Authority::new(), Files::of("tls_silent"));
     let gateway = showing(&chathub, &files, &authority.vouch()).set("server.head_timeout = '1h'").start().await;
