@@ -2,7 +2,7 @@
 //!
 //! A line holds digests, enums and numbers. Of what a client sent, only method, path and request id are repeated; never
 //! the query, which can hold a token, nor any other field. Lines are gathered in one buffer and written by a thread of
-//! their own, so no request waits for a pipe; what does not fit is dropped and counted.
+//! their own, so no request waits for a pipe; what does not fit, or cannot be written, is dropped and counted.
 //!
 //! The log and its thread are there whether anything is logged or not: who logs holds [`Lines`], which know the format and
 //! what is left out, and can be had anew at any time.
@@ -22,11 +22,13 @@ use crate::config::AccessFormat;
 use crate::telemetry::metrics::{AccessLogMetrics, CacheLabel};
 
 mod line;
+mod outlet;
 mod render;
 mod timestamp;
 
 pub use line::{Line, Told};
 
+use outlet::Outlet;
 use render::Renderer;
 
 /// How long the first line waits for others to be written with it.
@@ -70,7 +72,7 @@ impl AccessLog {
     ///
     /// The system's error if it has no thread to give.
     pub fn start(
-        mut sink: impl Write + Send + 'static,
+        sink: impl Write + Send + 'static,
         capacity: usize,
         metrics: AccessLogMetrics,
     ) -> std::io::Result<(Self, Writer)> {
@@ -78,7 +80,7 @@ impl AccessLog {
         let log = Self { shared: Arc::clone(&shared) };
         let (ending, ended) = std::sync::mpsc::channel();
         std::thread::Builder::new().name("access-log".into()).spawn(move || {
-            shared.drain(&mut sink);
+            shared.drain(sink);
             drop(ending);
         })?;
         Ok((log.clone(), Writer { log, ended }))
@@ -162,11 +164,11 @@ impl Shared {
     }
 
     /// Writes until the log is closed and empty. A sink that fails loses its lines, not its requests.
-    fn drain(&self, sink: &mut impl Write) {
-        let mut batch = Vec::new();
+    fn drain(&self, sink: impl Write) {
+        let (mut batch, mut outlet) = (Vec::new(), Outlet::new(sink));
         loop {
             let is_last = self.gather(&mut batch);
-            let _ = sink.write_all(&batch).and_then(|()| sink.flush());
+            self.metrics.dropped.inc_by(outlet.write(&batch));
             batch.clear();
             if is_last {
                 return;

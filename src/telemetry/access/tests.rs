@@ -232,6 +232,26 @@ fn lines_that_do_not_fit_are_dropped_and_counted() {
 }
 
 #[test]
+fn lines_that_cannot_be_written_are_dropped_and_counted() {
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let metrics = testing::metrics().access_log;
+    let (log, writer) = AccessLog::start(Full, 1 << 20, metrics.clone()).unwrap();
+    for _ in 0..3 {
+        write(&log);
+    }
+    drop(writer);
+    assert_eq!(metrics.dropped.get(), 3);
+}
+
+#[test]
 fn ending_the_writer_writes_what_waits() {
     let sink = Sink::default();
     let (log, writer) = AccessLog::start(sink.clone(), 1 << 20, testing::metrics().access_log).unwrap();

@@ -175,7 +175,7 @@ impl TlsMetrics {
 /// The access log itself.
 #[derive(Debug, Clone)]
 pub struct AccessLogMetrics {
-    /// Lines that were not written because the log could not keep up.
+    /// Lines that were not written: the log could not keep up, or writing failed.
     pub dropped: IntCounter,
     /// Lines of hits that were left out, as `log.access_hit_percent` asks.
     pub skipped: IntCounter,
@@ -184,8 +184,10 @@ pub struct AccessLogMetrics {
 impl AccessLogMetrics {
     pub(super) fn new(all: &Catalogue) -> Self {
         Self {
-            dropped: all
-                .counter("access_log_dropped_total", "Access log lines dropped because writing could not keep up."),
+            dropped: all.counter(
+                "access_log_dropped_total",
+                "Access log lines dropped because writing could not keep up, or failed.",
+            ),
             skipped: all
                 .counter("access_log_skipped_total", "Access log lines of hits left out (log.access_hit_percent)."),
         }
