@@ -22,6 +22,9 @@ use std::task::{Context, Poll};
 use crate::error::Error;
 use crate::wire::{Account, Response};
 
+/// The methods by which the gateway can be asked (RFC 9110 §10.2.1). It forwards others too: the upstream knows better.
+const FORWARDED: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
+
 /// A failure on its way to `rescue`, with what is known of its request.
 #[derive(Debug)]
 pub struct Failure {
@@ -31,21 +34,27 @@ pub struct Failure {
     pub account: Box<Account>,
 }
 
-/// A failure that is known before anything is asked. Small, since it is a part of each request's future.
+/// What comes of a request before anything is asked. Small, since it is a part of each request's future.
 #[derive(Debug)]
-pub struct Refused(Option<Box<Failure>>);
+pub struct AtOnce(Option<Box<Result<Response, Failure>>>);
 
-impl From<Failure> for Refused {
+impl From<Failure> for AtOnce {
     fn from(failure: Failure) -> Self {
-        Self(Some(Box::new(failure)))
+        Self(Some(Box::new(Err(failure))))
     }
 }
 
-impl Future for Refused {
+impl From<Response> for AtOnce {
+    fn from(response: Response) -> Self {
+        Self(Some(Box::new(Ok(response))))
+    }
+}
+
+impl Future for AtOnce {
     type Output = Result<Response, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(Err(*self.0.take().expect("a future is not polled once it has ended")))
+        Poll::Ready(*self.0.take().expect("a future is not polled once it has ended"))
     }
 }
 

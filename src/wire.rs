@@ -11,6 +11,7 @@ pub mod cache_status;
 pub mod event_stream;
 pub mod hop_by_hop;
 pub mod interim;
+pub mod max_forwards;
 pub mod number;
 pub mod octets;
 pub mod problem;

@@ -1,4 +1,5 @@
-//! Refuses what must not reach the core: faulty heads, methods that are not forwarded, content over the limit.
+//! Keeps from the core what must not reach it: faulty heads, methods that are not forwarded, content over the limit, and
+//! whatever its client said is to go no further.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,12 +7,14 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::future::Either;
 use http::Method;
+use http::header::{ALLOW, HeaderValue};
 use http_body::{Frame, SizeHint};
 use tower::{Layer, Service};
 
-use super::{Failure, Refused};
+use super::{AtOnce, FORWARDED, Failure};
 use crate::error::Cause;
-use crate::wire::{Body, BodyError, Request, Response};
+use crate::wire::cache_status::{CacheStatus, Detail};
+use crate::wire::{Account, Body, BodyError, Request, Response, max_forwards};
 
 /// Puts an [`Admission`] in front of a service.
 #[derive(Debug, Clone, Copy)]
@@ -43,15 +46,18 @@ pub struct Admission<S> {
 }
 
 impl<S> Admission<S> {
-    fn admit(&self, request: &mut Request) -> Result<(), Cause> {
+    fn admit(&self, request: &mut Request) -> Result<(), AtOnce> {
         if let Some(fault) = request.fault {
-            return Err(Cause::Framing(fault));
+            return Err(refused(Cause::Framing(fault)));
         }
-        // A tunnel and an echo of credentials (RFC 9110 §9.3.6, §9.3.8).
-        if matches!(request.head.method, Method::CONNECT | Method::TRACE) {
-            return Err(Cause::MethodRefused);
+        let head = &mut request.head;
+        match head.method {
+            // A tunnel and an echo of credentials (RFC 9110 §9.3.6, §9.3.8).
+            Method::CONNECT | Method::TRACE => return Err(refused(Cause::MethodRefused)),
+            Method::OPTIONS if !max_forwards::goes_on(&mut head.headers) => return Err(options().into()),
+            _ => {}
         }
-        let too_large = || Cause::Content(BodyError::TooLarge { limit: self.max_body });
+        let too_large = || refused(Cause::Content(BodyError::TooLarge { limit: self.max_body }));
         match request.body.exact_len() {
             Some(length) if length > self.max_body => return Err(too_large()),
             Some(_) => {}
@@ -70,7 +76,7 @@ where
 {
     type Response = Response;
     type Error = Failure;
-    type Future = Either<S::Future, Refused>;
+    type Future = Either<S::Future, AtOnce>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         self.inner.poll_ready(cx)
@@ -79,9 +85,21 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         match self.admit(&mut request) {
             Ok(()) => Either::Left(self.inner.call(request)),
-            Err(cause) => Either::Right(Failure::from(cause).into()),
+            Err(at_once) => Either::Right(at_once),
         }
     }
+}
+
+fn refused(cause: Cause) -> AtOnce {
+    Failure::from(cause).into()
+}
+
+/// What this gateway itself has to say of what may be asked of it.
+fn options() -> Response {
+    let mut message = http::Response::new(Body::empty());
+    message.headers_mut().insert(ALLOW, HeaderValue::from_static(FORWARDED));
+    let cache = CacheStatus::unasked(Detail::MaxForwards);
+    Response { message, account: Account { cache, ..Account::default() } }
 }
 
 /// Content of unknown length, which fails once it is longer than the limit.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use http::header::{ALLOW, CONNECTION, HeaderValue, RETRY_AFTER};
 use tower::{Layer, Service};
 
-use super::Failure;
+use super::{FORWARDED, Failure};
 use crate::error::{Cause, Error, chain};
 use crate::wire::cache_status::{CacheStatus, Outcome};
 use crate::wire::rate_limit::whole_seconds;
@@ -87,8 +87,7 @@ fn answer(failure: Failure) -> Response {
         fields.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait).max(1)));
     }
     if matches!(error.cause, Cause::MethodRefused) {
-        // Any other method goes to the upstream, which knows better (RFC 9110 §15.5.6).
-        fields.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
+        fields.insert(ALLOW, HeaderValue::from_static(FORWARDED));
     }
     if error.closes_connection() {
         fields.insert(CONNECTION, HeaderValue::from_static("close"));

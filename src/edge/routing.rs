@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use futures_util::future::Either;
 use tower::{Layer, Service};
 
-use super::{Failure, Refused};
+use super::{AtOnce, Failure};
 use crate::chathub::credential::{DigestKey, Remembered};
 use crate::chathub::route::overrides;
 use crate::chathub::{Identity, List, Route, RoutedRequest};
@@ -69,7 +69,7 @@ where
 {
     type Response = Response;
     type Error = Failure;
-    type Future = Either<Accounted<S::Future>, Refused>;
+    type Future = Either<Accounted<S::Future>, AtOnce>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         self.inner.poll_ready(cx).map_err(Failure::from)

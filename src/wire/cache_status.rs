@@ -125,6 +125,8 @@ words! {
         CoolingDown = "cooling-down",
         /// Refused: malformed, over a limit, or not to be forwarded.
         Refused = "refused",
+        /// Answered: its client lets no gateway pass it on.
+        MaxForwards = "max-forwards",
         /// The upstream could not be reached, broke off or took too long.
         UpstreamFailed = "upstream-failed",
         /// The client broke off its own content.

@@ -74,6 +74,14 @@ async fn a_method_is_forwarded_as_it_is_written() {
 }
 
 #[tokio::test]
+async fn a_question_for_options_may_be_passed_on_once_less_than_before_and_nothing_else_is_counted() {
+    for (method, seen_as) in [("OPTIONS", "6"), ("GET", "7")] {
+        let seen = forwarded(&format!("{method} / HTTP/1.1\r\nhost: h\r\nmax-forwards: 7\r\n\r\n")).await;
+        assert_eq!(values(&seen, "max-forwards"), [seen_as], "{seen}");
+    }
+}
+
+#[tokio::test]
 async fn fields_are_forwarded_whatever_they_are_and_in_their_order() {
     let fields = "x-a: 1\r\nX-Method-Override: DELETE\r\nx-a: 2, 3\r\nuser-agent: \r\nx-a:\t4 \r\naccept: a/b;q=0.5\r\n\
         accept-encoding: br, zstd\r\nreferer: https://r.example/?q\r\nx-forwarded-for: 192.0.2.1\r\ncookie: a=b; c=d\r\n";

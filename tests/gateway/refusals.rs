@@ -184,6 +184,22 @@ async fn tunnels_and_echoes_are_refused() {
 }
 
 #[tokio::test]
+async fn a_question_for_options_that_is_to_go_no_further_is_answered_here() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).start().await;
+    let mut connection = gateway.connect().await;
+
+    for target in ["*", "/api/operator"] {
+        connection.send(format!("OPTIONS {target} HTTP/1.1\r\nhost: h\r\nmax-forwards: 0\r\n\r\n")).await;
+
+        let answer = connection.answer().await;
+        assert_eq!((answer.status, answer.cache(), answer.text()), (200, "detail=max-forwards", ""));
+        assert_eq!(answer.field("allow"), Some("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
+    }
+    assert_eq!(chathub.total(), 0);
+}
+
+#[tokio::test]
 async fn a_head_that_does_not_come_is_refused_in_time() {
     let begun = "GET / HTTP/1.1\r\nhost: ";
     assert_refused("server.head_timeout = '50ms'", begun, 408, "head-timeout", true).await;
