@@ -191,14 +191,16 @@ impl FillLayer {
         if life <= age {
             return Err(Detail::NoLifetime);
         }
-        if let Some(runs_out) = runs_out {
-            let left = Duration::from_secs(runs_out).saturating_sub(self.clock.wall());
+        let ends = runs_out.map(Duration::from_secs);
+        if let Some(ends) = ends {
+            let left = ends.saturating_sub(self.clock.wall());
             if left.is_zero() {
                 return Err(Detail::TokenExpired);
             }
             life = life.min(age + left);
         }
-        Ok(Arc::new(Entry::new(pools, &head.headers, content, fetch, generated, life)))
+        let entry = Entry::new(pools, &head.headers, content, fetch, generated, life);
+        Ok(Arc::new(entry.of_credential_until(ends)))
     }
 }
 

@@ -102,9 +102,14 @@ impl CacheLayer {
         let age = entry.age(now);
         // The setting may have been lowered since.
         let lifetime = entry.lifetime.min(self.lifetimes.of(eligible.key.list));
-        let Some(left) = lifetime.checked_sub(age).filter(|left| !left.is_zero()) else {
+        let mut left = lifetime.saturating_sub(age);
+        if let Some(end) = entry.credential_ends {
+            // It was within the lifetime when the list was stored; wall time may have been set right since.
+            left = left.min(end.saturating_sub(self.clock.wall()));
+        }
+        if left.is_zero() {
             return Err((Forward::Stale, Some(Detail::Expired)));
-        };
+        }
         if wishes.max_age.is_some_and(|most| age > most) {
             return Err((Forward::Request, Some(Detail::NoCache)));
         }

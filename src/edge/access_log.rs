@@ -158,7 +158,7 @@ fn told<'a>(
     began: Instant,
     now: Instant,
 ) -> Told<'a> {
-    Told { status: status.into(), account, bytes, ended: clock.wall_at(now), took: now - began }
+    Told { status: status.into(), account, bytes, ended: clock.wall(), took: now - began }
 }
 
 /// An answer that streams. When this is dropped, it is no longer under way and its line is written.

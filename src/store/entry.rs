@@ -41,6 +41,8 @@ pub struct Entry {
     pub generated: Instant,
     /// How long it is fresh, counted from `generated`.
     pub lifetime: Duration,
+    /// When its credential ends by its own words, as the time since 1970.
+    pub credential_ends: Option<Duration>,
     /// Its age in seconds when it was last fetched anew.
     refreshed_at_seconds: AtomicU32,
 }
@@ -80,8 +82,16 @@ impl Entry {
             order: fetch.order,
             generated,
             lifetime,
+            credential_ends: None,
             refreshed_at_seconds: AtomicU32::new(0),
         }
+    }
+
+    /// Notes when its credential ends, as the time since 1970.
+    #[must_use]
+    pub const fn of_credential_until(mut self, end: Option<Duration>) -> Self {
+        self.credential_ends = end;
+        self
     }
 
     /// Returns whether nobody has begun to fetch it anew within this second of its age, and notes that somebody does.

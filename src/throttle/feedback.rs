@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::header::RETRY_AFTER;
+use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use tower::{Layer, Service};
 
@@ -84,7 +84,7 @@ impl<F: Future<Output = Result<Response, Error>>> Future for Heard<F> {
 }
 
 fn verdict(response: &Response, clock: Clock) -> Verdict {
-    let wait = || retry_after(response.message.headers(), clock.wall());
+    let wait = || retry_after(response.message.headers(), || clock.wall());
     match response.message.status() {
         StatusCode::TOO_MANY_REQUESTS => Verdict::TooMany(wait()),
         StatusCode::SERVICE_UNAVAILABLE => Verdict::Unavailable(wait()),
@@ -93,16 +93,23 @@ fn verdict(response: &Response, clock: Clock) -> Verdict {
 }
 
 /// Reads `Retry-After`, a number of seconds or a date (RFC 9110 §10.2.3). A date in the past is no wait; what is neither
-/// says nothing. `now` is the time since 1970.
-fn retry_after(fields: &HeaderMap, now: Duration) -> Option<Duration> {
+/// says nothing.
+///
+/// A date is meant by the clock of whoever sent it, which `Date` shows (RFC 9110 §6.6.1): between two clocks that disagree
+/// it would be any wait at all. Only without a `Date` it is held against `now`, our own time since 1970.
+fn retry_after(fields: &HeaderMap, now: impl FnOnce() -> Duration) -> Option<Duration> {
     let value = fields.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if value.bytes().all(|byte| byte.is_ascii_digit()) && !value.is_empty() {
         // One that has too many digits is longer than any bound.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::from(u32::MAX))));
     }
-    let date = httpdate::parse_http_date(value).ok()?;
-    let date = date.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Some(date.saturating_sub(now))
+    let sent = || fields.get(DATE).and_then(|date| since_1970(date.to_str().ok()?));
+    Some(since_1970(value)?.saturating_sub(sent().unwrap_or_else(now)))
+}
+
+fn since_1970(date: &str) -> Option<Duration> {
+    let date = httpdate::parse_http_date(date.trim()).ok()?;
+    Some(date.duration_since(std::time::UNIX_EPOCH).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -126,8 +133,24 @@ mod tests {
         ];
         for (value, seconds) in rows {
             let fields = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
-            assert_eq!(retry_after(&fields, now), seconds.map(Duration::from_secs), "{value}");
+            assert_eq!(retry_after(&fields, || now), seconds.map(Duration::from_secs), "{value}");
         }
-        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+        assert_eq!(retry_after(&HeaderMap::new(), || now), None);
+    }
+
+    #[test]
+    fn a_date_is_a_wait_by_the_clock_of_whoever_sent_it() {
+        let an_hour_off = Duration::from_secs(784_111_777 - 3600);
+        let rows = [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 10),
+            ("Sun, 06 Nov 1994 08:49:57 GMT", 0),
+            // Ours is all that is left.
+            ("yesterday", 3610),
+        ];
+        for (date, seconds) in rows {
+            let until = HeaderValue::from_static("Sun, 06 Nov 1994 08:49:47 GMT");
+            let fields = HeaderMap::from_iter([(RETRY_AFTER, until), (DATE, HeaderValue::from_static(date))]);
+            assert_eq!(retry_after(&fields, || an_hour_off), Some(Duration::from_secs(seconds)), "{date}");
+        }
     }
 }

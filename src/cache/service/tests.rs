@@ -35,7 +35,7 @@ fn fixture() -> Fixture {
 fn refreshing(ahead: Duration) -> Fixture {
     let (mock, mut below) = mock::pair();
     below.allow(100);
-    let clock = Clock::start();
+    let clock = Clock::stepped();
     let lifetimes = Lifetimes { operators: Duration::from_secs(60), organizations: Duration::from_secs(300) };
     let store = Arc::new(Store::new(1 << 20, Duration::from_secs(300), &testing::metrics().store));
     let fill = FillLayer {
@@ -204,20 +204,38 @@ async fn what_is_too_long_to_store_is_answered_whole() {
     assert_eq!(testing::content(response).await, long);
 }
 
+/// A credential that ends in so many seconds by its own words.
+fn token(clock: Clock, seconds: u64) -> String {
+    use base64::Engine;
+    let claims = format!(r#"{{"exp":{}}}"#, clock.wall().as_secs() + seconds);
+    format!("Bearer e30.{}.x", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims))
+}
+
 #[tokio::test(start_paused = true)]
 async fn nothing_is_stored_beyond_the_life_of_the_token() {
-    use base64::Engine;
     let mut fixture = fixture();
-    let token = |seconds: u64| {
-        let claims = format!(r#"{{"exp":{}}}"#, fixture.clock.wall().as_secs() + seconds);
-        format!("Bearer e30.{}.x", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims))
-    };
-    let (soon, past) = (token(10), token(0));
+    let (soon, past) = (token(fixture.clock, 10), token(fixture.clock, 0));
     assert_eq!(fixture.list_as(&[("authorization", &soon)]).await, "fwd=uri-miss; stored");
     tokio::time::advance(Duration::from_secs(10)).await;
     let told = fixture.list_as(&[("authorization", &soon)]).await;
     assert_eq!(told, "fwd=stale; detail=token-expired");
     assert_eq!(fixture.list_as(&[("authorization", &past)]).await, "fwd=uri-miss; detail=token-expired");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_ends_with_its_token_though_the_clock_was_wrong_when_it_was_stored() {
+    let mut fixture = fixture();
+    let token = token(fixture.clock, 3600);
+    let fields = [("authorization", token.as_str())];
+    assert_eq!(fixture.list_as(&fields).await, "fwd=uri-miss; stored");
+    assert_eq!(fixture.list_as(&fields).await, "hit; ttl=60");
+
+    fixture.clock.step(3590);
+    let near_the_end = fixture.list_as(&fields).await;
+    fixture.clock.step(10);
+
+    assert!(near_the_end == "hit; ttl=9" || near_the_end == "hit; ttl=10", "{near_the_end}");
+    assert_eq!(fixture.list_as(&fields).await, "fwd=stale; detail=token-expired");
 }
 
 #[tokio::test(start_paused = true)]
