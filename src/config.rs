@@ -189,7 +189,8 @@ pub struct Upstream {
     pub head_timeout: Duration,
     /// How long an answer's content may pause, 1 ms to 1 h. Default 60 s.
     pub idle_timeout: Duration,
-    /// How long the whole exchange of a buffered route may take, 1 ms to 1 h; streams have no such limit. Default 60 s.
+    /// How long the exchange of a list that may be stored, which is read whole, may take from the sending of the request (each
+    /// time it is sent) to the last byte of the answer, 1 ms to 1 h; what streams has no such limit. Default 60 s.
     pub total_timeout: Duration,
     /// How long an unused connection is kept, 1 ms to 1 h. Default 55 s, well below the 2 min after which Kestrel and
     /// what stands before it close theirs: who closes later meets resets.

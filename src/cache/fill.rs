@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, Either};
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 use http::{StatusCode, response};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tower::{Layer, Service};
 
 use super::Lifetimes;
@@ -39,7 +39,7 @@ pub struct FillLayer {
     pub lifetimes: Lifetimes,
     /// The longest content that is stored, in bytes.
     pub max_body: usize,
-    /// The longest that reading an answer's content may take as a whole.
+    /// The longest that the exchange of a list may take, from the sending of the request to the last byte of content.
     pub total_timeout: Duration,
     /// The time.
     pub clock: Clock,
@@ -131,6 +131,7 @@ impl FillLayer {
         let runs_out = expiry(&request.head.headers);
         // One coding is stored, and it must be readable to be judged; codings are negotiated hop by hop.
         request.head.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        request.total_timeout = Some(self.total_timeout);
         let response = inner.call(request).await?;
         forget_refused(&self.store, identity, &response);
         self.keep(fetch, runs_out, response).await
@@ -145,7 +146,7 @@ impl FillLayer {
         let control = CacheControl::of(&head.headers);
         let (body, judged) = match judge_head(&head, &control) {
             Err(detail) => (body, Err(detail)),
-            Ok(()) => match self.collect(body).await? {
+            Ok(()) => match self.collect(body, sent).await? {
                 Collected::TooLarge(body) => (body, Err(Detail::TooLarge)),
                 Collected::Whole(content, _) => {
                     let judged = self.entry(&fetch, sent, runs_out, &head, &control, &content);
@@ -168,8 +169,8 @@ impl FillLayer {
         Ok(Response { message: http::Response::from_parts(head, body), account })
     }
 
-    async fn collect(&self, body: Body) -> Result<Collected, Error> {
-        let collected = tokio::time::timeout(self.total_timeout, collect(body, self.max_body)).await;
+    async fn collect(&self, body: Body, sent: Instant) -> Result<Collected, Error> {
+        let collected = timeout_at(sent + self.total_timeout, collect(body, self.max_body)).await;
         let collected = collected.map_err(|_| UpstreamError::ContentTimeout)?;
         Ok(collected.map_err(UpstreamError::Content)?)
     }

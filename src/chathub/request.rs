@@ -1,6 +1,7 @@
 //! A request whose purpose and sender are known: what the core layers work on.
 
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use http::header::{ACCEPT, UPGRADE};
 
@@ -42,6 +43,8 @@ pub struct RoutedRequest {
     pub list: Option<List>,
     /// Who sent it.
     pub identity: Identity,
+    /// The longest that its exchange may take from the sending to the last byte, if its answer is read whole.
+    pub total_timeout: Option<Duration>,
     /// Its place among those that are on their way, once it has one.
     pub place: Option<Place>,
     /// What [`may_last`](Self::may_last) has found.
@@ -52,7 +55,7 @@ impl RoutedRequest {
     /// Joins a request and what is known of it.
     #[must_use]
     pub const fn new(request: Request, route: Route, list: Option<List>, identity: Identity) -> Self {
-        Self { request, route, list, identity, place: None, lasts: None }
+        Self { request, route, list, identity, total_timeout: None, place: None, lasts: None }
     }
 
     /// Returns a copy without the content.

@@ -25,7 +25,8 @@ pub enum UpstreamError {
         /// The request may have changed something.
         is_write: bool,
     },
-    /// No response head came within `upstream.head_timeout`.
+    /// No response head came within `upstream.head_timeout`, or `upstream.total_timeout` if that is shorter and the answer
+    /// is one that the gateway reads whole.
     #[error("get a response from the upstream in time")]
     HeadTimeout {
         /// The request may have changed something.
@@ -34,7 +35,8 @@ pub enum UpstreamError {
     /// The content of an answer that the gateway reads whole broke off.
     #[error("read the upstream's content whole")]
     Content(#[source] BodyError),
-    /// The content of an answer that the gateway reads whole took longer than `upstream.total_timeout`.
+    /// An answer that the gateway reads whole took longer than `upstream.total_timeout`, counted from the sending of its
+    /// request.
     #[error("read the upstream's content in time")]
     ContentTimeout,
 }

@@ -91,6 +91,7 @@ impl Parts {
         let (route, attempt) = (request.route, Attempt::begin(&self, request.route));
         request.invite();
         let is_long = request.may_last();
+        let head_timeout = request.total_timeout.map_or(self.head_timeout, |total| total.min(self.head_timeout));
         // Held until the response's head is there.
         let mut place = request.place;
         let RequestParts { head, body, interim, .. } = request.request.into_parts();
@@ -113,7 +114,8 @@ impl Parts {
             tunnel.ask(request.headers_mut());
         }
         let is_poll = is_long && tunnel.is_none() && is_poll(route, &request);
-        let sent = self.send(request, route, is_long, progress, attempt.began);
+        let limit = (!is_long).then_some(head_timeout);
+        let sent = self.send(request, route, limit, progress, attempt.began);
         let result = if is_poll { self.poll(sent).await } else { sent.await.map(Some) };
         let Some(result) = result.transpose() else {
             attempt.end(UpstreamOutcome::Other);
@@ -125,12 +127,12 @@ impl Parts {
         Ok(response)
     }
 
-    /// Sends the request and waits for the response's head: for as long as it takes if the request `is_long`.
+    /// Sends the request and waits for the response's head: for as long as it takes if there is no `limit`.
     async fn send(
         &self,
         mut request: http::Request<Body>,
         route: Route,
-        is_long: bool,
+        limit: Option<Duration>,
         progress: Option<Progress>,
         mut began: Instant,
     ) -> Result<Answer, Error> {
@@ -150,10 +152,10 @@ impl Parts {
             };
             let exchange = pin!(connection.send(request));
             let stalled = pin!(async {
-                match &progress {
-                    _ if is_long => pending().await,
-                    None => sleep_until(began + self.head_timeout).await,
-                    Some(progress) => progress.stalled(self.head_timeout).await,
+                match (limit, &progress) {
+                    (None, _) => pending().await,
+                    (Some(limit), None) => sleep_until(began + limit).await,
+                    (Some(limit), Some(progress)) => progress.stalled(limit).await,
                 }
             });
             match select(exchange, stalled).await {

@@ -173,6 +173,22 @@ async fn a_list_that_stops_in_the_middle_is_a_504() {
 }
 
 #[tokio::test]
+async fn a_list_that_does_not_begin_within_the_time_for_all_of_it_is_a_504() {
+    let chathub = Emulator::start().await;
+    let stalled = [Endpoint::ListOperators, Endpoint::ListChats].map(|endpoint| chathub.stall(endpoint));
+    let gateway = Gateway::before(&chathub).set("upstream.total_timeout = '50ms'").start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    let streamed = tokio::spawn(company.ask("GET /api/chat/chats").send());
+    stalled[1].reached(1).await;
+
+    let late = soon(company.list(24)).await;
+
+    assert_eq!((late.status, late.problem()), (504, "upstream-timeout".to_owned()));
+    stalled[1].release();
+    assert_eq!(streamed.await.unwrap().status, 200, "what streams may take longer");
+}
+
+#[tokio::test]
 async fn an_answer_that_breaks_off_while_it_streams_is_cut_for_the_client_too() {
     for (fault, set) in [(Fault::CutBody, ""), (Fault::HangInBody, "upstream.idle_timeout = '50ms'")] {
         let chathub = Emulator::start().await;

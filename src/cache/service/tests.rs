@@ -265,6 +265,25 @@ async fn a_failed_fetch_says_that_it_went_forward() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_time_for_a_list_runs_from_the_sending_not_from_its_head() {
+    let mut fixture = fixture();
+    let asked = tokio::spawn(fixture.cache.answer(testing::routed("GET", TARGET, &[("authorization", "Bearer a")])));
+    let (request, answer) = fixture.below.next_request().await.unwrap();
+    assert_eq!(request.total_timeout, Some(Duration::from_secs(10)), "it is waited no longer for the head");
+    let mut endless = testing::list("");
+    endless.account.upstream_time = Some(Duration::from_secs(9));
+    *endless.message.body_mut() =
+        Body::streamed(http_body_util::StreamBody::new(futures_util::stream::pending::<Result<_, _>>()));
+    let began = fixture.clock.now();
+
+    answer.send_response(endless);
+
+    assert_eq!(asked.await.unwrap().unwrap_err().status(), 504);
+    let waited = fixture.clock.now() - began;
+    assert!(waited <= Duration::from_millis(1_010), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_older_fetch_does_not_take_the_place_of_a_newer_one() {
     const NEWER: &str = r#"[{"id":2,"name":"B","status":0}]"#;
     let mut fixture = fixture();
