@@ -222,6 +222,13 @@ pub struct Cache {
     /// Bytes of a synchronize or status request that are read to learn what it changes, up to 1 GiB; beyond it, and
     /// always with zero, every list of operators is dropped. Default 1 MiB, some thousand operators.
     pub max_inspect: usize,
+    /// Bytes of such requests that are held at once, in line too, up to 1 TiB and at least `max_inspect`; one that finds no
+    /// room passes unread, and every list of operators is dropped. Default 32 MiB, so that 32 of the largest fit: anybody can
+    /// send them.
+    pub inspect_buffer: usize,
+    /// Bytes of lists that are held at once while they are fetched, and if they were not stored until they are answered, 1 B to
+    /// 1 TiB and at least `max_body`; one that finds no room passes unstored. Default 32 MiB, so that four of the largest fit.
+    pub fetch_buffer: usize,
     /// How long nothing is stored of the lists that a write of unknown outcome may still change, up to 1 h; zero holds
     /// such a write to be done when it ends. Default 5 s.
     pub quarantine: Duration,

@@ -25,7 +25,7 @@
 //! | [`admin`], [`control`] | the operators' listener; the subcommands that ask it |
 //! | [`telemetry`] | metrics, access log, log |
 //! | [`error`], [`clock`] | every reason for an answer of our own; the one source of time |
-//! | [`tally`], [`capacity`] | what is under way; how much of it there may be |
+//! | [`tally`], [`capacity`], [`buffer`] | what is under way; how much of it there may be; how many bytes of it are held |
 //! | [`phase`], [`lifecycle`] | serving, leaving, draining, closed; who may ask for it |
 //! | [`pem`], [`secret`], [`watched`] | certificates and keys from files; what is never told; files that change |
 //!
@@ -43,6 +43,7 @@
 //! *Credential*: kind and keyed digest, never the value.
 
 pub mod admin;
+pub mod buffer;
 pub mod cache;
 pub mod capacity;
 pub mod chathub;

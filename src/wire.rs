@@ -18,6 +18,7 @@ pub mod problem;
 pub mod rate_limit;
 pub mod request;
 pub mod request_id;
+pub mod whole;
 
 pub use account::Account;
 pub use body::{Body, BodyError};

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chathub_gateway::buffer::Buffer;
 use chathub_gateway::cache::{CacheLayer, FillLayer, Lifetimes, Refresh};
 use chathub_gateway::capacity::Capacity;
 use chathub_gateway::chathub::credential::DigestKey;
@@ -56,12 +57,16 @@ pub(crate) fn core(clock: Clock, metrics: &Metrics, digests: DigestKey, mode: Mo
             store: Arc::clone(&store),
             lifetimes,
             max_body: 1 << 20,
+            buffer: Buffer::new(32 << 20, metrics.fetch_buffer.clone()),
             total_timeout: minute,
             clock,
             operators: metrics.operators.clone(),
         },
         retry: RetryReads::new(20, metrics.upstream.clone()),
-        inspection: InspectionLayer { max_inspect: 1 << 20 },
+        inspection: InspectionLayer {
+            max_inspect: 1 << 20,
+            buffer: Buffer::new(32 << 20, metrics.inspect_buffer.clone()),
+        },
         shed: ShedLayer { capacity: Capacity::new(1000) },
         throttle: ThrottleLayer { limiter, credentials: Arc::default(), digests },
         invalidation: InvalidationLayer {

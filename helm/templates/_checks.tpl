@@ -12,7 +12,7 @@ the gateway.
 {{- include "chathub-gateway.checkBounds" . -}}
 {{- include "chathub-gateway.checkUrl" . -}}
 {{- include "chathub-gateway.checkFiles" . -}}
-{{- include "chathub-gateway.checkLargestAnswer" . -}}
+{{- include "chathub-gateway.checkRoom" . -}}
 {{- include "chathub-gateway.checkQuotas" . -}}
 {{- include "chathub-gateway.checkMemory" . -}}
 {{- include "chathub-gateway.checkPorts" . -}}
@@ -42,6 +42,8 @@ cache.organizations_ttl: [0s, 24h]
 cache.capacity: [0B, 1TiB]
 cache.max_body: [1B, 1GiB]
 cache.max_inspect: [0B, 1GiB]
+cache.inspect_buffer: [0B, 1TiB]
+cache.fetch_buffer: [1B, 1TiB]
 cache.quarantine: [0s, 1h]
 cache.collapse_timeout: [0s, 1h]
 cache.refresh_ahead: [0s, 24h]
@@ -54,6 +56,7 @@ log.access_buffer: [4KiB, 1GiB]
 {{- define "chathub-gateway.program" -}}
 cache.capacity: 64MiB
 cache.max_body: 8MiB
+cache.max_inspect: 1MiB
 throttle.operator.rate: 5/s
 throttle.operator.burst: "5"
 throttle.login.rate: 1/s
@@ -110,12 +113,18 @@ upstream.url: https://chatapi.smsbat.com
 {{- end -}}
 {{- end }}
 
-{{- define "chathub-gateway.checkLargestAnswer" -}}
-{{- $capacity := include "chathub-gateway.inForce" (list . "cache.capacity") -}}
-{{- $largest := include "chathub-gateway.inForce" (list . "cache.max_body") -}}
-{{- $bytes := int64 (include "chathub-gateway.bytes" $capacity) -}}
-{{- if and (gt $bytes 0) (gt (int64 (include "chathub-gateway.bytes" $largest)) $bytes) -}}
-{{- fail (printf "settings.cache.max_body: %s must not be larger than settings.cache.capacity, which is %s; set either" $largest $capacity) -}}
+{{/* Room for many must have room for the largest of them; without a store nothing must fit there. */}}
+{{- define "chathub-gateway.checkRoom" -}}
+{{- range list
+  (list "cache.max_body" "cache.capacity") (list "cache.max_body" "cache.fetch_buffer") (list "cache.max_inspect" "cache.inspect_buffer")
+-}}
+{{- $largest := include "chathub-gateway.inForce" (list $ (first .)) -}}
+{{- $room := include "chathub-gateway.inForce" (list $ (last .)) -}}
+{{- $bytes := int64 (include "chathub-gateway.bytes" $room) -}}
+{{- $is_needed := or (gt $bytes 0) (ne (last .) "cache.capacity") -}}
+{{- if and $is_needed (gt (int64 (include "chathub-gateway.bytes" $largest)) $bytes) -}}
+{{- fail (printf "settings.%s: %s must not be larger than settings.%s, which is %s; set either" (first .) $largest (last .) $room) -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
 
@@ -140,8 +149,8 @@ upstream.url: https://chatapi.smsbat.com
 {{- end }}
 
 {{/*
-Refuses what would be killed for its memory at the worst moment: the store full, all connections open, and as many waiting
-as may. The figures are measured: 20 KiB are a connection's, 30 KiB a request's that waits on one; 44 MiB are for the program
+Refuses what would be killed for its memory at the worst moment: the store and both buffers full, all connections open, and
+as many waiting as may. The figures are measured: 20 KiB are a connection's, 30 KiB a request's that waits on one; 44 MiB are for the program
 itself, content on its way, and what the allocator keeps.
 */}}
 {{- define "chathub-gateway.checkMemory" -}}
@@ -150,12 +159,17 @@ itself, content on its way, and what the allocator keeps.
 {{- $limit := include "chathub-gateway.quantity" $given -}}
 {{- $settings := include "chathub-gateway.settings" . | fromYaml -}}
 {{- $capacity := include "chathub-gateway.inForce" (list . "cache.capacity") -}}
+{{- $inspected := $settings.cache.inspect_buffer -}}
+{{- $fetched := $settings.cache.fetch_buffer -}}
 {{- $connections := int64 $settings.server.max_connections -}}
 {{- $waiting := int64 $settings.throttle.max_waiting -}}
 {{- $kibibytes := add (mul 44 1024) (mul 20 $connections) (mul 30 $waiting) -}}
-{{- $needed := add (int64 (include "chathub-gateway.bytes" $capacity)) (mul 1024 $kibibytes) -}}
+{{- $needed := mul 1024 $kibibytes -}}
+{{- range list $capacity $inspected $fetched -}}
+{{- $needed = add $needed (int64 (include "chathub-gateway.bytes" .)) -}}
+{{- end -}}
 {{- if lt (int64 (include "chathub-gateway.bytes" $limit)) $needed -}}
-{{- $counted := printf "settings.cache.capacity (%s), server.max_connections (%d) and throttle.max_waiting (%d)" $capacity $connections $waiting -}}
+{{- $counted := printf "settings.cache.capacity (%s), cache.inspect_buffer (%s), cache.fetch_buffer (%s), server.max_connections (%d) and throttle.max_waiting (%d)" $capacity $inspected $fetched $connections $waiting -}}
 {{- fail (printf "resources.limits.memory: %s is too little for %s: give it %dMi at least, or lower one of these" $limit $counted (div (add $needed 1048575) 1048576)) -}}
 {{- end -}}
 {{- end -}}

@@ -37,6 +37,9 @@ server:
   max_connections: {{ ternary 1000 2000 (ne $style "") }}
 throttle:
   max_waiting: 1000
+cache:
+  inspect_buffer: 4MiB
+  fetch_buffer: 8MiB
 admin:
   listen: {{ include "chathub-gateway.address" (dict "host" .Values.listenHost "port" .Values.ports.admin) | quote }}
 {{- end }}

@@ -18,6 +18,7 @@ use tower::{Layer, Service};
 use super::Lifetimes;
 use super::freshness::{initial_age, lifetime};
 use super::storable::{judge_content, judge_head};
+use crate::buffer::Buffer;
 use crate::chathub::credential::expiry;
 use crate::chathub::{Identity, RoutedRequest};
 use crate::clock::Clock;
@@ -25,9 +26,9 @@ use crate::error::Error;
 use crate::store::{Entry, Fetch, Refusal, Store};
 use crate::telemetry::metrics::OperatorsMetrics;
 use crate::upstream::UpstreamError;
-use crate::wire::body::{Collected, collect};
 use crate::wire::cache_control::CacheControl;
 use crate::wire::cache_status::{CacheStatus, Detail, Forward, Outcome};
+use crate::wire::whole::{Collected, Whole, collect};
 use crate::wire::{Body, Response};
 
 /// What filling is configured with.
@@ -39,6 +40,8 @@ pub struct FillLayer {
     pub lifetimes: Lifetimes,
     /// The longest content that is stored, in bytes.
     pub max_body: usize,
+    /// Where all lists are held while they are read, and those that were not stored until their client has them.
+    pub buffer: Buffer,
     /// The longest that the exchange of a list may take, from the sending of the request to the last byte of content.
     pub total_timeout: Duration,
     /// The time.
@@ -144,24 +147,17 @@ impl FillLayer {
         let sent = self.clock.now() - account.upstream_time.unwrap_or_default();
         let (mut head, body) = message.into_parts();
         let control = CacheControl::of(&head.headers);
-        let (body, judged) = match judge_head(&head, &control) {
+        let (body, stored) = match judge_head(&head, &control) {
             Err(detail) => (body, Err(detail)),
             Ok(()) => match self.collect(body, sent).await? {
                 Collected::TooLarge(body) => (body, Err(Detail::TooLarge)),
-                Collected::Whole(content, _) => {
-                    let judged = self.entry(&fetch, sent, runs_out, &head, &control, &content);
-                    (content.into(), judged)
+                Collected::NoRoom(body) => (body, Err(Detail::NoRoom)),
+                Collected::Whole(whole) => {
+                    let judged = self.entry(&fetch, sent, runs_out, &head, &control, whole.content());
+                    self.publish(judged, &mut head, whole)
                 }
             },
         };
-        let stored = judged.and_then(|entry| {
-            head.extensions.insert(Arc::clone(&entry));
-            self.store.publish(&entry)?;
-            if let Some(organization) = entry.key.list.organization() {
-                self.operators.stored(organization, entry.order, entry.statuses(), self.clock.wall());
-            }
-            Ok(())
-        });
         account.cache = CacheStatus {
             outcome: Outcome::Forwarded { reason: Forward::UriMiss, stored: stored.is_ok(), collapsed: false },
             detail: stored.err(),
@@ -169,8 +165,30 @@ impl FillLayer {
         Ok(Response { message: http::Response::from_parts(head, body), account })
     }
 
+    /// Stores the entry, if there is one, and returns the content for the client.
+    fn publish(
+        &self,
+        judged: Result<Arc<Entry>, Detail>,
+        head: &mut response::Parts,
+        whole: Whole,
+    ) -> (Body, Result<(), Detail>) {
+        let stored = judged.and_then(|entry| {
+            head.extensions.insert(Arc::clone(&entry));
+            self.store.publish(&entry)?;
+            if let Some(organization) = entry.key.list.organization() {
+                self.operators.stored(organization, entry.order, entry.statuses(), self.clock.wall());
+            }
+            Ok(entry)
+        });
+        match stored {
+            // The store answers for these bytes, which others may have brought before; ours are let go.
+            Ok(entry) => (entry.bytes().into(), Ok(())),
+            Err(detail) => (whole.into_body(), Err(detail)),
+        }
+    }
+
     async fn collect(&self, body: Body, sent: Instant) -> Result<Collected, Error> {
-        let collected = timeout_at(sent + self.total_timeout, collect(body, self.max_body)).await;
+        let collected = timeout_at(sent + self.total_timeout, collect(body, self.max_body, &self.buffer)).await;
         let collected = collected.map_err(|_| UpstreamError::ContentTimeout)?;
         Ok(collected.map_err(UpstreamError::Content)?)
     }

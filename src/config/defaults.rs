@@ -75,6 +75,8 @@ impl Default for Cache {
             capacity: 64 << 20,
             max_body: 8 * MIB,
             max_inspect: MIB,
+            inspect_buffer: 32 * MIB,
+            fetch_buffer: 32 * MIB,
             quarantine: Duration::from_secs(5),
             collapse_timeout: Duration::from_secs(10),
             refresh_ahead: Duration::ZERO,

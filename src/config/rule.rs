@@ -31,10 +31,14 @@ pub(super) struct Side {
 
 /// Returns the rules that are broken.
 pub(super) fn broken(config: &Config) -> Vec<Broken> {
-    let Config { server, upstream, throttle, .. } = config;
+    let Config { server, upstream, cache, throttle, .. } = config;
     let files = |one: &'static str, here: &Option<PathBuf>, other: &'static str, there: &Option<PathBuf>| {
         (here.is_some() && there.is_none()).then(|| alone(one, other))
     };
+    // Without a store nothing must fit there.
+    let capacity = if cache.capacity > 0 { cache.capacity } else { u64::MAX };
+    let (fetch_buffer, inspect_buffer) = (cache.fetch_buffer as u64, cache.inspect_buffer as u64);
+    let (body, most_body) = (cache.max_body as u64, capacity.min(fetch_buffer));
     let (certificate, key) = ("server.tls_certificate", "server.tls_key");
     let (client_certificate, client_key) = ("upstream.client_certificate", "upstream.client_key");
     [
@@ -45,7 +49,9 @@ pub(super) fn broken(config: &Config) -> Vec<Broken> {
         files("server.tls_client_ca", &server.tls_client_ca, certificate, &server.tls_certificate),
         files(client_certificate, &upstream.client_certificate, client_key, &upstream.client_key),
         files(client_key, &upstream.client_key, client_certificate, &upstream.client_certificate),
-        largest_answer(config.cache.max_body as u64, config.cache.capacity),
+        fits(["cache.max_body", "cache.capacity"], body, capacity, most_body),
+        fits(["cache.max_body", "cache.fetch_buffer"], body, fetch_buffer, most_body),
+        fits(["cache.max_inspect", "cache.inspect_buffer"], cache.max_inspect as u64, inspect_buffer, inspect_buffer),
         refill(["throttle.operator.burst", "throttle.operator.rate"], &throttle.operator),
         refill(["throttle.login.burst", "throttle.login.rate"], &throttle.login),
         refill(["throttle.other.burst", "throttle.other.rate"], &throttle.other),
@@ -94,11 +100,13 @@ fn drain(deadline: Duration, delay: Duration) -> Option<Broken> {
     })
 }
 
-fn largest_answer(body: u64, capacity: u64) -> Option<Broken> {
-    (capacity > 0 && body > capacity).then(|| Broken {
+/// Room for many must have room for the largest of them. What that may be at the `most` may be less than this room: of two
+/// proposals for one setting each must be good.
+fn fits([one, all]: [&'static str; 2], largest: u64, room: u64, most: u64) -> Option<Broken> {
+    (largest > room).then(|| Broken {
         sides: [
-            Side { path: "cache.max_body", must: "must not be larger than", better: Value::Number(capacity) },
-            Side { path: "cache.capacity", must: "must not be smaller than", better: Value::Number(body) },
+            Side { path: one, must: "must not be larger than", better: Value::Number(most) },
+            Side { path: all, must: "must not be smaller than", better: Value::Number(largest) },
         ],
     })
 }

@@ -203,6 +203,10 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     cache.max_body: Kind::Size(1..=GIB), "Size of a stored answer, at most the capacity; larger ones pass unstored";
     cache.max_inspect: Kind::Size(0..=GIB),
         "How much of a write's content is read for what it changes; beyond, every list of operators is dropped";
+    cache.inspect_buffer: Kind::Size(0..=TIB),
+        "Size of all that is read and held of writes, at least max_inspect; what finds no room passes unread";
+    cache.fetch_buffer: Kind::Size(1..=TIB),
+        "Size of all lists on their way to be stored, at least max_body; what finds no room passes unstored";
     cache.quarantine: UP_TO_AN_HOUR, "How long lists are not stored after a write of unknown outcome; 0s: not at all";
     cache.collapse_timeout: UP_TO_AN_HOUR,
         "How long a request waits for another's fetch before it begins one; 0s: none is shared";

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use crate::buffer::Buffer;
 use crate::cache::{CacheLayer, FillLayer, Lifetimes, Refresh};
 use crate::capacity::Capacity;
 use crate::chathub::credential::DigestKey;
@@ -37,6 +38,8 @@ pub(super) struct Works {
     store: Arc<Store>,
     flights: Arc<Flights>,
     in_flight: Capacity,
+    inspect_buffer: Buffer,
+    fetch_buffer: Buffer,
     limiter: Limiter,
     retry: RetryReads,
     /// The way to the upstream of each worker.
@@ -63,6 +66,8 @@ impl Works {
             store: Arc::new(Store::new(config.cache.capacity, longest_life(&config.cache), &parts.metrics.store)),
             flights: Arc::default(),
             in_flight: Capacity::new(config.server.max_in_flight),
+            inspect_buffer: Buffer::new(config.cache.inspect_buffer, parts.metrics.inspect_buffer.clone()),
+            fetch_buffer: Buffer::new(config.cache.fetch_buffer, parts.metrics.fetch_buffer.clone()),
             limiter: Limiter::start(mode, terms, parts.clock, parts.metrics.throttle.clone()),
             retry: RetryReads::new(config.upstream.retry_percent, parts.metrics.upstream.clone()),
             clients: clients(&loaded, &parts),
@@ -110,6 +115,8 @@ impl Works {
         let config = &self.in_force.config;
         self.store.set_longest_life(longest_life(&config.cache));
         self.in_flight.set(config.server.max_in_flight);
+        self.inspect_buffer.set(config.cache.inspect_buffer);
+        self.fetch_buffer.set(config.cache.fetch_buffer);
         if before.config.throttle != config.throttle || before.credentials != self.in_force.credentials {
             let credentials = &self.in_force.credentials;
             self.limiter = self.limiter.renewed(config.throttle.mode, terms(&config.throttle), |class, special| {
@@ -183,12 +190,13 @@ impl Works {
                 store: Arc::clone(&self.store),
                 lifetimes,
                 max_body: cache.max_body,
+                buffer: self.fetch_buffer.clone(),
                 total_timeout: config.upstream.total_timeout,
                 clock: *clock,
                 operators: metrics.operators.clone(),
             },
             retry: self.retry.clone(),
-            inspection: InspectionLayer { max_inspect: cache.max_inspect },
+            inspection: InspectionLayer { max_inspect: cache.max_inspect, buffer: self.inspect_buffer.clone() },
             shed: ShedLayer { capacity: self.in_flight.clone() },
             throttle: ThrottleLayer {
                 limiter: self.limiter.clone(),

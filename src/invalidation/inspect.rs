@@ -9,23 +9,27 @@ use std::task::{Context, Poll};
 use futures_util::future::{BoxFuture, Either};
 use tower::{Layer, Service};
 
+use crate::buffer::Buffer;
 use crate::chathub::{Groups, Route, RoutedRequest, payload};
 use crate::error::{Cause, Error};
-use crate::wire::body::{Collected, collect};
+use crate::wire::whole::{Collected, collect};
 use crate::wire::{Body, Response};
 
 /// Puts an [`Inspection`] in front of a service.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct InspectionLayer {
     /// How much of a write's content is read, in bytes. A longer one hides every list of operators.
     pub max_inspect: usize,
+    /// Where the contents of all writes are held that have been read, or are being read: nobody has asked yet who sends them.
+    /// One that finds no room hides every list of operators too.
+    pub buffer: Buffer,
 }
 
 impl<S> Layer<S> for InspectionLayer {
     type Service = Inspection<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Inspection { inner, max_inspect: self.max_inspect }
+        Inspection { inner, settings: self.clone() }
     }
 }
 
@@ -33,7 +37,7 @@ impl<S> Layer<S> for InspectionLayer {
 #[derive(Debug, Clone)]
 pub struct Inspection<S> {
     inner: S,
-    max_inspect: usize,
+    settings: InspectionLayer,
 }
 
 impl<S> Service<RoutedRequest> for Inspection<S>
@@ -54,31 +58,33 @@ where
         }
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
-        let max_inspect = self.max_inspect;
+        let settings = self.settings.clone();
         Either::Right(Box::pin(async move {
-            let groups = inspect(&mut request, max_inspect).await?;
+            let groups = settings.inspect(&mut request).await?;
             request.head.extensions.insert(groups);
             inner.call(request).await
         }))
     }
 }
 
-/// Reads the content whole if it is not too long, and puts it back as it was.
-async fn inspect(request: &mut RoutedRequest, max_inspect: usize) -> Result<Groups, Error> {
-    let body = std::mem::replace(&mut request.body, Body::empty());
-    let content = match collect(body, max_inspect).await.map_err(Cause::Content)? {
-        Collected::Whole(content, _) => content,
-        Collected::TooLarge(body) => {
-            request.body = body;
-            return Ok(Groups::of(request.route));
-        }
-    };
-    request.body = content.clone().into();
-    let (route, fields) = (request.route, &request.head.headers);
-    let understood = match route {
-        Route::Synchronize => payload::synchronized(fields, &content).map(Groups::Organizations),
-        Route::SetStatus => payload::switched(fields, &content).map(Groups::Operator),
-        _ => None,
-    };
-    Ok(understood.unwrap_or_else(|| Groups::of(request.route)))
+impl InspectionLayer {
+    /// Reads the content whole if it is not too long and finds room, and puts it back as it was.
+    async fn inspect(&self, request: &mut RoutedRequest) -> Result<Groups, Error> {
+        let body = std::mem::replace(&mut request.body, Body::empty());
+        let whole = match collect(body, self.max_inspect, &self.buffer).await.map_err(Cause::Content)? {
+            Collected::Whole(whole) => whole,
+            Collected::TooLarge(body) | Collected::NoRoom(body) => {
+                request.body = body;
+                return Ok(Groups::of(request.route));
+            }
+        };
+        let (route, fields, content) = (request.route, &request.head.headers, whole.content());
+        let understood = match route {
+            Route::Synchronize => payload::synchronized(fields, content).map(Groups::Organizations),
+            Route::SetStatus => payload::switched(fields, content).map(Groups::Operator),
+            _ => None,
+        };
+        request.body = whole.into_body();
+        Ok(understood.unwrap_or_else(|| Groups::of(route)))
+    }
 }

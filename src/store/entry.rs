@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use tokio::time::Instant;
 
@@ -119,11 +120,17 @@ impl Entry {
         now.saturating_duration_since(self.generated)
     }
 
+    /// Returns the content.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes {
+        self.content.bytes.clone()
+    }
+
     /// Returns the response as it is answered at that age: as the upstream sent it, its `Age`, and room for what the edge
     /// says.
     #[must_use]
     pub fn to_response(&self, age: Duration) -> http::Response<Body> {
-        let mut response = http::Response::new(Body::from(self.content.bytes.clone()));
+        let mut response = http::Response::new(Body::from(self.bytes()));
         *response.headers_mut() = self.head.at_age(age.as_secs());
         response
     }

@@ -22,8 +22,8 @@ use prometheus::{Encoder, Gauge, IntCounter, IntGauge, Opts, Registry, TextEncod
 pub use connections::{AccessLogMetrics, Certificate, CloseCause, ConnectionMetrics, ReloadOutcome, TlsMetrics};
 pub use family::{Counters, Counters2, Floats, Gauges, Histograms, Histograms2};
 pub use memory::{
-    CollapseMetrics, EvictionCause, Evictions, FollowerOutcome, InvalidationMetrics, PurgeScope, RefreshMetrics,
-    RefreshOutcome, Scope, StoreMetrics,
+    BufferMetrics, CollapseMetrics, EvictionCause, Evictions, FollowerOutcome, InvalidationMetrics, PurgeScope, Read,
+    RefreshMetrics, RefreshOutcome, Scope, StoreMetrics,
 };
 pub use operators::OperatorsMetrics;
 pub use requests::{CacheLabel, InFlight, Lookup, RequestMetrics};
@@ -42,6 +42,10 @@ pub struct Metrics {
     pub requests: RequestMetrics,
     /// Stored responses.
     pub store: StoreMetrics,
+    /// Content of writes that is read whole.
+    pub inspect_buffer: BufferMetrics,
+    /// Lists that are read whole.
+    pub fetch_buffer: BufferMetrics,
     /// Shared fetches.
     pub collapse: CollapseMetrics,
     /// Lists fetched anew before their end.
@@ -77,9 +81,12 @@ impl Metrics {
         let catalogue = Catalogue(Arc::new(registry));
         catalogue.process();
         catalogue.build_info();
+        let [inspect_buffer, fetch_buffer] = BufferMetrics::both(&catalogue);
         Self {
             requests: RequestMetrics::new(&catalogue),
             store: StoreMetrics::new(&catalogue),
+            inspect_buffer,
+            fetch_buffer,
             collapse: CollapseMetrics::new(&catalogue),
             refresh: RefreshMetrics::new(&catalogue),
             invalidation: InvalidationMetrics::new(&catalogue),

@@ -80,6 +80,15 @@ impl Body {
         }
     }
 
+    /// Returns content that begins with `data`, which was read before.
+    #[must_use]
+    pub(super) fn after(self, data: Bytes) -> Self {
+        if data.is_empty() {
+            return self;
+        }
+        Self::streamed(Prefixed { read: Some(Ok(Frame::data(data))), rest: self })
+    }
+
     /// Returns the length in bytes if all of the content is in memory.
     #[must_use]
     pub fn held_len(&self) -> Option<u64> {
@@ -152,41 +161,6 @@ impl http_body::Body for Body {
             Kind::Streamed(inner) => inner.size_hint(),
         }
     }
-}
-
-/// What came of reading content into memory.
-#[derive(Debug)]
-pub enum Collected {
-    /// All of it, in one exactly sized piece, and the trailers that followed.
-    Whole(Bytes, Option<http::HeaderMap>),
-    /// More than the limit: content that gives all of it, the part read so far first.
-    TooLarge(Body),
-}
-
-/// Reads `body` into memory, at most `limit` bytes of it.
-///
-/// # Errors
-///
-/// [`BodyError`] if the content broke before its end.
-pub async fn collect(mut body: Body, limit: usize) -> Result<Collected, BodyError> {
-    use http_body_util::BodyExt;
-    if body.exact_len().is_some_and(|length| length > limit as u64) {
-        return Ok(Collected::TooLarge(body));
-    }
-    let mut read = Vec::with_capacity(body.exact_len().unwrap_or(0) as usize);
-    let mut trailers = None;
-    while let Some(frame) = body.frame().await {
-        match frame?.into_data() {
-            Ok(data) => read.extend_from_slice(&data),
-            Err(frame) => trailers = frame.into_trailers().ok(),
-        }
-        if read.len() > limit {
-            let read = Some(Ok(Frame::data(read.into())));
-            return Ok(Collected::TooLarge(Body::streamed(Prefixed { read, rest: body })));
-        }
-    }
-    read.shrink_to_fit();
-    Ok(Collected::Whole(read.into(), trailers))
 }
 
 /// Content whose beginning was read already.

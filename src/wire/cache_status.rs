@@ -81,6 +81,8 @@ words! {
         Shape = "shape",
         /// The content is longer than `cache.max_body`.
         TooLarge = "too-large",
+        /// As many bytes of lists are held while they are fetched as `cache.fetch_buffer` allows.
+        NoRoom = "no-room",
         /// `Set-Cookie` is there.
         SetCookie = "set-cookie",
         /// The upstream says `no-store`.

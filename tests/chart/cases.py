@@ -197,11 +197,12 @@ REFUSALS = [
     Refusal({"ports": {"clients": 70000}}, ("ports.clients", "65535")),
     Refusal({"resources": {"limits": {"memory": "96Mi"}}}, ("resources.limits.memory", "96Mi", "64MiB")),
     Refusal(settings("cache", capacity="1GiB"), ("resources.limits.memory", "192Mi", "1GiB")),
-    Refusal(settings("server", max_connections=10000), ("resources.limits.memory", "192Mi", "10000", "333Mi at least")),
-    Refusal(settings("throttle", max_waiting=10000), ("resources.limits.memory", "192Mi", "10000", "421Mi at least")),
+    Refusal(settings("cache", fetch_buffer="64MiB"), ("resources.limits.memory", "192Mi", "64MiB", "225Mi at least")),
+    Refusal(settings("server", max_connections=10000), ("resources.limits.memory", "192Mi", "10000", "345Mi at least")),
+    Refusal(settings("throttle", max_waiting=10000), ("resources.limits.memory", "192Mi", "10000", "433Mi at least")),
     Refusal(
-        {"mode": "shared", "resources": {"limits": {"memory": "176Mi"}}},
-        ("resources.limits.memory", "2000", "177Mi at least"),
+        {"mode": "shared", "resources": {"limits": {"memory": "188Mi"}}},
+        ("resources.limits.memory", "2000", "189Mi at least"),
     ),
     Refusal({"resources": {"limits": {"memory": "1X"}}}, ("resources.limits.memory", "1X")),
     Refusal({"resources": {"limits": {"memory": "Gi"}}}, ("resources.limits.memory", "Gi is not written")),
@@ -272,7 +273,16 @@ REFUSALS = [
 ]
 
 RULES = [
-    Refusal(settings("cache", max_body="128MiB"), ("settings.cache.max_body", "128MiB", "64MiB")),
+    Refusal(
+        settings("cache", max_body="128MiB", fetch_buffer="128MiB"), ("settings.cache.max_body", "128MiB", "64MiB")
+    ),
+    Refusal(
+        settings("cache", max_body="64MiB", fetch_buffer="63MiB"), ("settings.cache.max_body", "cache.fetch_buffer")
+    ),
+    Refusal(
+        settings("cache", max_inspect="9MiB", inspect_buffer="8MiB"),
+        ("settings.cache.max_inspect", "cache.inspect_buffer"),
+    ),
     Refusal(settings("cache", capacity="4MiB"), ("settings.cache.capacity", "8MiB", "4MiB")),
     Refusal(
         settings("throttle", login={"rate": "1/h", "burst": 1000}), ("settings.throttle.login.burst", "24", "42/h")
@@ -299,7 +309,8 @@ RULES = [
 """Settings that the gateway refuses only together, or by what the schema cannot say; the chart must, too."""
 
 WITHIN_RULES = [
-    settings("cache", max_body="64MiB"),
+    settings("cache", max_body="64MiB", fetch_buffer="64MiB"),
+    settings("cache", max_inspect="8MiB", inspect_buffer="8MiB"),
     settings("cache", capacity="8MiB"),
     settings("cache", capacity="0B"),
     settings("throttle", login={"rate": "1/h", "burst": 24}),

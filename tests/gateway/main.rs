@@ -11,6 +11,7 @@ mod doubt;
 mod failure;
 mod forwarding;
 mod freshness;
+mod holding;
 mod http2;
 mod hub;
 mod invalidation;

@@ -6,12 +6,14 @@ use tower::Layer;
 use tower_test::mock::{self, Mock};
 
 use super::*;
+use crate::buffer::Buffer;
 use crate::cache::fill::Fill;
 use crate::cache::{CacheLayer, FillLayer, Lifetimes, Refresh};
 use crate::chathub::Groups;
 use crate::clock::Clock;
 use crate::error::Cause;
 use crate::store::Store;
+use crate::telemetry::metrics::BufferMetrics;
 use crate::testing;
 use crate::wire::Body;
 
@@ -22,6 +24,8 @@ struct Fixture {
     below: mock::Handle<RoutedRequest, Response>,
     store: Arc<Store>,
     clock: Clock,
+    buffer: Buffer,
+    buffered: BufferMetrics,
 }
 
 const LIST: &str = r#"[{"id":1,"name":"A","status":0}]"#;
@@ -38,10 +42,13 @@ fn refreshing(ahead: Duration) -> Fixture {
     let clock = Clock::stepped();
     let lifetimes = Lifetimes { operators: Duration::from_secs(60), organizations: Duration::from_secs(300) };
     let store = Arc::new(Store::new(1 << 20, Duration::from_secs(300), &testing::metrics().store));
+    let buffered = testing::metrics().fetch_buffer;
+    let buffer = Buffer::new(1 << 10, buffered.clone());
     let fill = FillLayer {
         store: Arc::clone(&store),
         lifetimes,
         max_body: 1 << 10,
+        buffer: buffer.clone(),
         total_timeout: Duration::from_secs(10),
         clock,
         operators: testing::metrics().operators,
@@ -49,7 +56,7 @@ fn refreshing(ahead: Duration) -> Fixture {
     let inner: MapErr = tower::util::MapErr::new(mock, |_| Cause::Internal.into());
     let refresh = Refresh { ahead, metrics: testing::metrics().refresh };
     let cache = CacheLayer { store: Arc::clone(&store), lifetimes, refresh, clock }.layer(fill.layer(inner));
-    Fixture { cache, below, store, clock }
+    Fixture { cache, below, store, clock, buffer, buffered }
 }
 
 impl Fixture {
@@ -281,6 +288,33 @@ async fn the_time_for_a_list_runs_from_the_sending_not_from_its_head() {
     assert_eq!(asked.await.unwrap().unwrap_err().status(), 504);
     let waited = fixture.clock.now() - began;
     assert!(waited <= Duration::from_millis(1_010), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_finds_no_room_to_be_read_is_answered_whole_and_not_stored() {
+    let mut fixture = fixture();
+    let mut others = fixture.buffer.share();
+    assert!(others.grow_to((1 << 10) - LIST.len() + 1));
+
+    let response = fixture.ask(&[("authorization", "Bearer a")], || testing::list(LIST)).await;
+
+    assert_eq!(told(&response), "fwd=uri-miss; detail=no-room");
+    assert_eq!(testing::content(response).await, LIST);
+    drop(others);
+    let stored = fixture.ask(&[("authorization", "Bearer a")], || testing::list(LIST)).await;
+    assert_eq!(told(&stored), "fwd=uri-miss; stored");
+    assert_eq!((fixture.buffered.full.get(), fixture.buffered.held.get()), (1, 0), "what is stored needs no more room");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_not_stored_has_its_room_until_its_client_has_it() {
+    const NO_LIST: &str = r#"{"id":1}"#;
+    let mut fixture = fixture();
+    let response = fixture.ask(&[("authorization", "Bearer a")], || testing::list(NO_LIST)).await;
+    assert_eq!(told(&response), "fwd=uri-miss; detail=shape");
+    assert_eq!(fixture.buffered.held.get(), NO_LIST.len() as i64);
+    drop(response);
+    assert_eq!(fixture.buffered.held.get(), 0);
 }
 
 #[tokio::test(start_paused = true)]

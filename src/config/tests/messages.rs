@@ -265,6 +265,18 @@ fn settings_that_do_not_go_together_are_told_where_one_was_given() {
             r#"2:12: cache.capacity = "4MiB": must not be smaller than cache.max_body (8MiB); write for example capacity = "8MiB""#,
         ),
         (
+            "[cache]\nfetch_buffer = \"4MiB\"",
+            r#"2:16: cache.fetch_buffer = "4MiB": must not be smaller than cache.max_body (8MiB); write for example fetch_buffer = "8MiB""#,
+        ),
+        (
+            "[cache]\ncapacity = \"1GiB\"\nmax_body = \"64MiB\"",
+            r#"3:12: cache.max_body = "64MiB": must not be larger than cache.fetch_buffer (32MiB); write for example max_body = "32MiB""#,
+        ),
+        (
+            "[cache]\nmax_inspect = \"64MiB\"",
+            r#"2:15: cache.max_inspect = "64MiB": must not be larger than cache.inspect_buffer (32MiB); write for example max_inspect = "32MiB""#,
+        ),
+        (
             "[throttle.operator]\nrate = \"1/h\"\nburst = 100",
             "3:9: throttle.operator.burst = 100: takes more than 24h to regain at throttle.operator.rate (1/h); write for example burst = 24",
         ),

@@ -7,6 +7,7 @@ use tower::Layer;
 use tower_test::mock::{self, Mock};
 
 use super::*;
+use crate::buffer::Buffer;
 use crate::chathub::List;
 use crate::invalidation::inspect::{Inspection, InspectionLayer};
 use crate::store::{CacheKey, Refusal, Store};
@@ -14,7 +15,6 @@ use crate::tally::Tally;
 use crate::telemetry::metrics::Metrics;
 use crate::testing::{self, entry, is_current, key, store_list};
 use crate::upstream::UpstreamError;
-use crate::wire::body::{Collected, collect};
 use crate::wire::cache_status::Detail;
 
 /// The mock fails with boxed errors, the stack with its own: here as a connection that broke.
@@ -25,6 +25,7 @@ struct Fixture {
     below: mock::Handle<RoutedRequest, Response>,
     store: Arc<Store>,
     writes: Tally,
+    buffer: Buffer,
     layer: InvalidationLayer,
     metrics: Metrics,
 }
@@ -44,12 +45,17 @@ fn fixture() -> Fixture {
         writes: writes.clone(),
     };
     let inner: Below = tower::util::MapErr::new(mock, broken);
-    let invalidation = InspectionLayer { max_inspect: 64 }.layer(layer.clone().layer(inner));
-    Fixture { invalidation, below, store, writes, layer, metrics }
+    let buffer = Buffer::new(64, metrics.inspect_buffer.clone());
+    let invalidation = InspectionLayer { max_inspect: 64, buffer: buffer.clone() }.layer(layer.clone().layer(inner));
+    Fixture { invalidation, below, store, writes, buffer, layer, metrics }
 }
 
 fn broken(source: tower::BoxError) -> Error {
     UpstreamError::Broken { source, is_write: true }.into()
+}
+
+async fn content(request: RoutedRequest) -> bytes::Bytes {
+    testing::content(Response::new(http::Response::new(request.request.into_parts().body))).await
 }
 
 impl Fixture {
@@ -160,10 +166,7 @@ async fn a_synchronize_hides_the_organizations_it_names_and_goes_on_unchanged() 
     let (request, answer) = fixture.below.next_request().await.unwrap();
     assert!(!fixture.is_quiet(24));
     assert!(fixture.is_quiet(6));
-    let Collected::Whole(content, _) = collect(request.request.into_parts().body, 1 << 10).await.unwrap() else {
-        unreachable!()
-    };
-    assert_eq!(content, r#"[{"organizationId":24,"name":"A"}]"#);
+    assert_eq!(content(request).await, r#"[{"organizationId":24,"name":"A"}]"#);
     answer.send_response(testing::status(200));
     sent.await.unwrap().unwrap();
 }
@@ -175,10 +178,36 @@ async fn a_synchronize_too_long_to_inspect_hides_every_list_of_operators_and_goe
     let sent = fixture.send("/api/operator/synchronize", long);
     let (request, answer) = fixture.below.next_request().await.unwrap();
     assert!(!fixture.is_quiet(6));
-    let Collected::Whole(content, _) = collect(request.request.into_parts().body, 1 << 10).await.unwrap() else {
-        unreachable!()
-    };
-    assert_eq!(content, long);
+    assert_eq!(content(request).await, long);
+    answer.send_response(testing::status(200));
+    sent.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_synchronize_that_finds_no_room_to_be_read_hides_every_list_of_operators_and_goes_on_whole() {
+    let mut fixture = fixture();
+    let mut others = fixture.buffer.share();
+    assert!(others.grow_to(40));
+    let sent = fixture.send("/api/operator/synchronize", r#"[{"organizationId":24,"name":"A"}]"#);
+    let (request, answer) = fixture.below.next_request().await.unwrap();
+    assert!(!fixture.is_quiet(6));
+    assert_eq!(content(request).await, r#"[{"organizationId":24,"name":"A"}]"#);
+    assert_eq!(fixture.value(r#"buffer_full_total{content="write"}"#), 1.0);
+    answer.send_response(testing::status(200));
+    sent.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_has_its_room_until_its_content_has_gone_out() {
+    let mut fixture = fixture();
+    let sent = fixture.send("/api/operator/status", STATUS);
+    let (request, answer) = fixture.below.next_request().await.unwrap();
+    let held = |fixture: &Fixture| fixture.value(r#"buffered_bytes{content="write"}"#);
+    assert_eq!(held(&fixture), STATUS.len() as f64);
+    let going_out = content(request).await;
+    assert_eq!(held(&fixture), STATUS.len() as f64);
+    drop(going_out);
+    assert_eq!(held(&fixture), 0.0);
     answer.send_response(testing::status(200));
     sent.await.unwrap().unwrap();
 }

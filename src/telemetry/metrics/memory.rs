@@ -1,4 +1,4 @@
-//! What is kept and what hides it: stored responses, shared fetches, writes.
+//! What is kept and what hides it: stored responses, content that is read whole, shared fetches, writes.
 
 use std::sync::Arc;
 
@@ -110,6 +110,42 @@ impl StoreMetrics {
     /// Counts a purge.
     pub fn purged(&self, scope: PurgeScope) {
         self.purges.of(scope).inc();
+    }
+}
+
+words! {
+    /// What content is read whole.
+    Read {
+        /// That of a write, to learn what it changes.
+        Write = "write",
+        /// A list that may be stored.
+        List = "list",
+    }
+}
+
+/// Content that is read whole, of one kind.
+#[derive(Debug, Clone)]
+pub struct BufferMetrics {
+    /// Bytes of it that are held.
+    pub held: IntGauge,
+    /// What found no room.
+    pub full: IntCounter,
+}
+
+impl BufferMetrics {
+    /// Those of writes and of lists.
+    pub(super) fn both(all: &Catalogue) -> [Self; 2] {
+        let held = all.gauges(
+            "buffered_bytes",
+            "Content of writes (cache.inspect_buffer) and of lists that are fetched (cache.fetch_buffer) that is held in memory.",
+            "content",
+        );
+        let full = all.counters(
+            "buffer_full_total",
+            "Contents that found no room (cache.inspect_buffer, cache.fetch_buffer): such a write hides every list of operators, such a list is not stored.",
+            "content",
+        );
+        [Read::Write, Read::List].map(|read| Self { held: held.of(read).clone(), full: full.of(read).clone() })
     }
 }
 
