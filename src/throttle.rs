@@ -12,7 +12,8 @@
 //! | [`quota`] | GCRA: a quota, and the cells that are left of it |
 //! | `line` | those who wait, and who may overtake whom |
 //! | `health` | stops, probes and lowered rates after a 429 or 503 of the upstream |
-//! | `lane` | the three together, for one credential in one class |
+//! | `forecast` | how a lane goes on if nobody comes |
+//! | `lane` | cells, stops and those who wait together, for one credential in one class |
 //! | `table` | the lanes of all credentials, bounded |
 //! | `turns` | the lanes that wait for a cell of the quota that they share |
 //! | [`pacer`] | who goes when: all lanes, and the quota that they share; a machine without clock or lock |
@@ -21,6 +22,7 @@
 //! | [`layer`], [`service`], [`feedback`] | where requests meet it, and where it hears of answers |
 
 pub mod feedback;
+mod forecast;
 mod health;
 mod lane;
 pub mod layer;

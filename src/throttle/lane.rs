@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::forecast::Forecast;
 use super::health::{Change, Health, Remedy, State, Verdict, projected};
 use super::line::{Line, Waiting};
 use super::quota::{Bucket, Quota, Special};
@@ -179,6 +180,11 @@ impl<W> Lane<W> {
     /// Returns when the `nth` of those who wait goes, as far as this lane is concerned.
     pub(super) fn projected(&self, of_class: &Quota, now: Duration, nth: usize) -> Duration {
         projected(self.state(), &self.bucket, &self.quota(of_class, now), now, nth)
+    }
+
+    /// Returns the lane as it is, to be played ahead.
+    pub(super) fn forecast(&self, of_class: &Quota, now: Duration) -> Forecast {
+        Forecast::new(self.state(), self.bucket, self.quota(of_class, now))
     }
 
     /// Takes out those who would go only after their deadline.

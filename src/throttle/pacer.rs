@@ -29,6 +29,7 @@ use crate::wire::RateLimit;
 mod change;
 mod going;
 mod queue;
+mod vacancy;
 
 /// What the machine is set to.
 #[derive(Debug, Clone)]

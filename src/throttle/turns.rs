@@ -37,6 +37,11 @@ impl Turns {
         if overtakes { self.ahead.pop_front() } else { self.in_order.pop_front() }
     }
 
+    /// Returns the lanes whose turns are next, in about that order: those ahead take every second one.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = LaneId> {
+        self.ahead.iter().chain(&self.in_order).copied()
+    }
+
     /// Takes all out but those that stay.
     pub(super) fn retain(&mut self, stays: impl Fn(LaneId) -> bool) {
         self.in_order.retain(|id| stays(*id));

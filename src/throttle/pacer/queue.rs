@@ -6,6 +6,7 @@ use super::{Arrival, Ask, Pacer, Rank, Refusal, Rejection, Release, Released, Ti
 use crate::throttle::line::Waiting;
 use crate::throttle::refusal::Room;
 use crate::throttle::table::LaneId;
+use crate::wire::REST;
 
 /// Why somebody may not wait, and how long that lasts if no other comes.
 type Objection = (Duration, Rejection);
@@ -119,10 +120,7 @@ impl<W> Pacer<W> {
             objections.push((until(over), Rejection::LineFull));
         }
         if self.total_waiting() >= places(self.terms.max_waiting) {
-            // More than there may be are there only if there might be more before, and they are gone by then.
-            let is_over = self.total_waiting() > self.terms.max_waiting;
-            let until = if is_over { self.terms.max_wait } else { self.until_one_goes(id, now) };
-            objections.push((until, Rejection::Full));
+            objections.push((self.until_enough_go(id, ask, now, place), Rejection::Full));
         }
         // Whoever is refused for another reason is to come back when this is none.
         let wait = until(place);
@@ -151,10 +149,17 @@ impl<W> Pacer<W> {
         own.max((0..=place).find(is_near).map_or(all, |gone| all.min(after(gone))))
     }
 
-    /// Returns how long until one goes, of whichever lane.
-    fn until_one_goes(&self, id: LaneId, now: Duration) -> Duration {
-        let first = self.due.first().map_or(id, |(_, first)| *first);
-        self.until(first, now, 0)
+    /// Returns how long until so many have gone, of whichever lanes, that one more may wait, if no other comes: whoever obeys
+    /// will have rested then.
+    fn until_enough_go(&self, id: LaneId, ask: &Ask, now: Duration, place: usize) -> Duration {
+        let (rested, total) = (Ask { is_rested: true, ..*ask }, self.total_waiting());
+        let places = self.room().places(&rested, &self.table.lane(id).line, self.terms.max_waiting);
+        if places == 0 {
+            // It cannot wait, only go at once.
+            return self.until_gone(total, now).max(self.until(id, now, place));
+        }
+        let rest = if ask.is_rested { Duration::ZERO } else { REST };
+        self.until_gone((total + 1).saturating_sub(places), now).max(rest)
     }
 
     fn room(&self) -> Room {

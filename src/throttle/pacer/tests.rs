@@ -11,6 +11,7 @@ use crate::testing;
 mod bounds;
 mod order;
 mod promises;
+mod returns;
 mod shared;
 mod stops;
 mod terms;
@@ -202,8 +203,21 @@ fn read_of(who: u32) -> Ask {
 /// What happens in a script.
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    Comes { after: u64, owner: u32, peer: u8, rank: Rank, is_rested: bool },
-    Leaves { nth: usize },
+    Comes {
+        after: u64,
+        owner: u32,
+        peer: u8,
+        rank: Rank,
+        is_rested: bool,
+    },
+    Leaves {
+        nth: usize,
+    },
+    /// The upstream refuses one that went, for so many milliseconds.
+    IsStopped {
+        nth: usize,
+        wait: u64,
+    },
 }
 
 fn steps(most: usize, owners: u32, peers: u8) -> impl Strategy<Value = Vec<Step>> {
@@ -228,6 +242,12 @@ fn play(world: &mut World, steps: &[Step]) {
                 world.comes(Ask { owner: owner(who), peer: peer(from), is_rested, ..ask(rank) });
             }
             Step::Leaves { nth } if !world.came.is_empty() => world.leaves(nth % world.came.len()),
+            Step::IsStopped { nth, wait } => {
+                let went: Vec<_> = world.gone.iter().filter(|gone| gone.pass.is_some()).map(|gone| gone.who).collect();
+                if !went.is_empty() {
+                    world.answers(went[nth % went.len()], Verdict::TooMany(Some(millis(wait))));
+                }
+            }
             Step::Leaves { .. } => {}
         }
     }
