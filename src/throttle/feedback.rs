@@ -73,11 +73,11 @@ impl<F: Future<Output = Result<Response, Error>>> Future for Heard<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.inner.poll(cx));
+        let mut result = ready!(this.inner.poll(cx));
         // That the upstream could not be reached says nothing about how often it may be asked. A probe that is not told of
         // came to nothing, and another goes.
-        if let (Some(admission), Ok(response)) = (this.admission.take(), &result) {
-            admission.answered(verdict(response, *this.clock));
+        if let (Some(admission), Ok(response)) = (this.admission.take(), &mut result) {
+            response.account.rate_limit = admission.answered(verdict(response, *this.clock));
         }
         Poll::Ready(result)
     }

@@ -42,7 +42,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Returns how long to wait, if that is said, if it is a refusal. Who says not at all says nothing.
-    fn refusal(self) -> Option<Option<Duration>> {
+    pub(super) fn refusal(self) -> Option<Option<Duration>> {
         match self {
             Self::Accepted => None,
             Self::TooMany(wait) | Self::Unavailable(wait) => Some(wait.filter(|wait| !wait.is_zero())),

@@ -331,16 +331,19 @@ impl Shared {
         true
     }
 
-    fn answered(self: &Arc<Self>, pass: &Pass, verdict: Verdict) {
+    fn answered(self: &Arc<Self>, pass: &Pass, verdict: Verdict) -> Option<RateLimit> {
         // Nothing was wrong with the lane when it went, and nothing is now: no need for the lock.
         if pass.knows == 0 && verdict == Verdict::Accepted {
-            return;
+            return None;
         }
         let mut pacer = self.lock();
         let now = self.clock.uptime();
-        let Some(answered) = pacer.answered(now, pass, verdict) else {
-            return;
-        };
+        let answered = pacer.answered(now, pass, verdict);
+        let left = verdict.refusal().and_then(|wait| {
+            let left = pacer.left(now, pass)?;
+            Some(wait.map_or(left, |wait| left.lasting_at_most(wait)))
+        });
+        let Some(answered) = answered else { return left };
         self.counted(&pacer, pass.class);
         drop(pacer);
         if answered.is_stop {
@@ -348,16 +351,19 @@ impl Shared {
         }
         self.earlier.notify_one();
         self.tell(answered.released);
+        left
     }
 }
 
 // === impl Admission ===
 
 impl Admission {
-    /// Tells what the upstream answered.
-    pub fn answered(&self, verdict: Verdict) {
+    /// Tells what the upstream answered. Returns what is left of the quotas after it, if it was a refusal: then what was
+    /// left when the request went is no longer so.
+    #[must_use]
+    pub fn answered(&self, verdict: Verdict) -> Option<RateLimit> {
         self.0.is_told.store(true, Relaxed);
-        self.0.shared.answered(&self.0.pass, verdict);
+        self.0.shared.answered(&self.0.pass, verdict)
     }
 }
 

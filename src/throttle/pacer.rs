@@ -281,6 +281,16 @@ impl<W> Pacer<W> {
         Some(Answered { is_stop, is_lowered, released })
     }
 
+    /// Returns what is left of the quotas that a request used, if its lane is still there.
+    #[must_use]
+    pub fn left(&self, now: Duration, pass: &Pass) -> Option<RateLimit> {
+        let id = match pass.owner {
+            Some(owner) => self.table.find(pass.class, owner)?,
+            None => self.table.crowd(pass.class),
+        };
+        Some(self.rate_limit(id, now))
+    }
+
     /// A probe has come to nothing.
     pub fn lost_probe(&mut self, now: Duration, pass: &Pass) {
         let Some(id) = self.lane_of(pass, now, Verdict::Accepted) else {

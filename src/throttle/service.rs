@@ -129,7 +129,8 @@ impl Went {
 
     fn told(self, mut response: Response) -> Response {
         response.account.turn = Some(self.turn);
-        response.account.rate_limit = self.rate_limit;
+        // What was left after a refusal is newer; where nobody is to be told, it is not told either.
+        response.account.rate_limit = self.rate_limit.map(|before| response.account.rate_limit.unwrap_or(before));
         response
     }
 }

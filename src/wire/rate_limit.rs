@@ -49,6 +49,13 @@ impl RateLimit {
         Self { own: Limit { left: 0, lasts_seconds, ..self.own }, ..self }
     }
 
+    /// Says that what is left lasts no longer than that, for the same reason.
+    #[must_use]
+    pub fn lasting_at_most(self, wait: Duration) -> Self {
+        let most = u32::try_from(whole_seconds(wait)).unwrap_or(u32::MAX);
+        Self { own: Limit { lasts_seconds: self.own.lasts_seconds.min(most), ..self.own }, ..self }
+    }
+
     /// Adds both fields. The upstream's own may stand there already; both are lists.
     pub fn write(&self, fields: &mut HeaderMap) {
         fields.append(RATELIMIT_POLICY, self.list(Limit::put_policy));

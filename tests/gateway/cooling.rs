@@ -74,6 +74,34 @@ async fn while_the_upstream_has_stopped_a_credential_others_and_its_other_calls_
 }
 
 #[tokio::test]
+async fn the_answer_that_stops_a_credential_tells_that_nothing_is_left() {
+    for (status, wait) in [(429, "240"), (503, "240")] {
+        let chathub = Emulator::start().await;
+        let gateway = Gateway::before(&chathub).start().await;
+        let company = gateway.client(&chathub.company_token("acme"));
+        chathub.fault(Endpoint::ListOperators, Fault::StatusBefore(status), Some(1));
+        chathub.fault(Endpoint::ListOperators, retry_after(wait), Some(1));
+
+        let refused = company.list(1).await;
+
+        assert_eq!((refused.status, refused.field("retry-after")), (status, Some(wait)));
+        assert_eq!(refused.field("ratelimit"), Some(r#""operator";r=0;t=240"#));
+    }
+}
+
+#[tokio::test]
+async fn the_answer_that_stops_a_credential_tells_nothing_where_nobody_is_to_be_told() {
+    let chathub = Emulator::start().await;
+    let gateway = Gateway::before(&chathub).set("throttle.mode = 'observe'").start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    chathub.fault(Endpoint::ListOperators, Fault::StatusBefore(429), Some(1));
+
+    let refused = company.list(1).await;
+
+    assert_eq!((refused.status, refused.field("ratelimit")), (429, None));
+}
+
+#[tokio::test]
 async fn a_429_is_heard_though_its_client_has_left() {
     let chathub = Emulator::start().await;
     let gateway = Gateway::before(&chathub).start().await;

@@ -174,7 +174,7 @@ async fn with_the_throttle_off_nothing_is_counted_not_even_background_work() {
 async fn a_probe_that_is_dropped_lets_another_go() {
     let fixture = Fixture::new(Mode::Enforce, 5, 5);
     let first = fixture.ask(Rank::Foreground).admitted().await.unwrap().admission.unwrap();
-    first.answered(Verdict::TooMany(None));
+    assert!(first.answered(Verdict::TooMany(None)).is_some());
     let start = Instant::now();
     let (probe, next) = (fixture.comes(), fixture.comes());
     let (admitted, at) = probe.await.unwrap().unwrap();
@@ -192,7 +192,8 @@ async fn those_who_wait_are_refused_when_the_upstream_stops_them_for_too_long() 
     let first = fixture.ask(Rank::Foreground).admitted().await.unwrap().admission.unwrap();
     let waiting = fixture.comes();
     tokio::task::yield_now().await;
-    first.answered(Verdict::Unavailable(Some(Duration::from_secs(60))));
+    let left = first.answered(Verdict::Unavailable(Some(Duration::from_secs(60)))).map(|left| left.own);
+    assert_eq!(left.map(|own| (own.left, own.lasts_seconds)), Some((0, 60)));
     let refusal = waiting.await.unwrap().unwrap_err();
     assert_eq!((refusal.rejection, refusal.retry_after), (Rejection::Stopped, Duration::from_millis(48_750)));
     assert_eq!(fixture.value(r#"throttle_stops_total{class="operator",status="503"}"#), 1.0);
@@ -260,4 +261,15 @@ async fn a_limiter_in_another_mode_has_the_same_lanes() {
     fixture.limiter = fixture.limiter.renewed(Mode::Observe, terms(1, 1), |_, _| None);
     assert!(goes_at_once(&fixture));
     assert_eq!((fixture.decided("admitted"), fixture.decided("would_wait")), (1.0, 1.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_refusal_of_the_upstream_leaves_lasts_no_longer_than_it_says_though_others_wait() {
+    let fixture = Fixture::new(Mode::Enforce, 1, 1);
+    let first = fixture.ask(Rank::Foreground).admitted().await.unwrap().admission.unwrap();
+    let waiting: Vec<_> = (0..3).map(|_| fixture.comes()).collect();
+    tokio::task::yield_now().await;
+    let left = first.answered(Verdict::TooMany(Some(Duration::from_secs(5)))).map(|left| left.own);
+    assert_eq!(left.map(|own| (own.left, own.lasts_seconds)), Some((0, 5)));
+    drop(waiting);
 }
