@@ -11,8 +11,9 @@ use crate::invalidation::outcome::Outcome;
 use crate::server::framing::Fault;
 use crate::throttle::{Refusal, Rejection};
 use crate::upstream::UpstreamError;
-use crate::wire::BodyError;
+use crate::wire::account::{Spent, Turn};
 use crate::wire::cache_status::{Detail, Forward};
+use crate::wire::{Account, BodyError};
 
 /// Returns what an error says and what it says of its causes, on one line.
 #[must_use]
@@ -38,6 +39,8 @@ pub struct Error {
     pub forward: Option<Forward>,
     /// What is known of the write that the request is, if it had begun.
     pub write: Option<Outcome>,
+    /// Where its time went, if it came so far. In a box, for an error is a part of every result.
+    pub spent: Option<Box<Spent>>,
 }
 
 /// The causes.
@@ -71,7 +74,7 @@ pub enum Cause {
 
 impl<C: Into<Cause>> From<C> for Error {
     fn from(cause: C) -> Self {
-        Self { cause: cause.into(), forward: None, write: None }
+        Self { cause: cause.into(), forward: None, write: None, spent: None }
     }
 }
 
@@ -89,6 +92,28 @@ impl Error {
     #[must_use]
     pub fn of_write(mut self, outcome: Outcome) -> Self {
         self.write = Some(outcome);
+        self
+    }
+
+    /// Notes how the request came to its turn to go upstream, or waited for it.
+    #[must_use]
+    pub fn after_turn(mut self, turn: Turn) -> Self {
+        self.spent.get_or_insert_default().turn = Some(turn);
+        self
+    }
+
+    /// Notes how long the upstream had been asked for.
+    #[must_use]
+    pub fn after_upstream(mut self, time: Duration) -> Self {
+        self.spent.get_or_insert_default().upstream_time = Some(time);
+        self
+    }
+
+    /// Notes what the account of an answer tells whose content failed.
+    #[must_use]
+    pub fn after_answer(mut self, account: &Account) -> Self {
+        let Account { turn, upstream_time, .. } = *account;
+        self.spent = Some(Box::new(Spent { turn, upstream_time }));
         self
     }
 

@@ -149,7 +149,7 @@ impl FillLayer {
         let control = CacheControl::of(&head.headers);
         let (body, stored) = match judge_head(&head, &control) {
             Err(detail) => (body, Err(detail)),
-            Ok(()) => match self.collect(body, sent).await? {
+            Ok(()) => match self.collect(body, sent).await.map_err(|error| error.after_answer(&account))? {
                 Collected::TooLarge(body) => (body, Err(Detail::TooLarge)),
                 Collected::NoRoom(body) => (body, Err(Detail::NoRoom)),
                 Collected::Whole(whole) => {

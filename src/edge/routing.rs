@@ -112,6 +112,9 @@ impl Known {
             },
             None => CacheStatus::unasked(failure.error.detail()),
         };
+        if let Some(spent) = failure.error.spent.take() {
+            (failure.account.turn, failure.account.upstream_time) = (spent.turn, spent.upstream_time);
+        }
         self.note(&mut failure.account);
         failure
     }

@@ -21,6 +21,7 @@ use super::quota::{Quota, Special};
 use super::{Class, Rank, Refusal, Rejection, Verdict};
 use crate::clock::Clock;
 use crate::config::Mode;
+use crate::error::Error;
 use crate::telemetry::metrics::{Decision, ThrottleMetrics};
 use crate::wire::RateLimit;
 use place::PlaceInLine;
@@ -181,11 +182,11 @@ impl Asked {
     ///
     /// # Errors
     ///
-    /// [`Refusal`]: at once, if it would have to wait too long; later only if the upstream itself stops its credential, if
+    /// [`Cause::Throttled`](crate::error::Cause::Throttled): at once, if it would have to wait too long; later only if the upstream itself stops its credential, if
     /// the quotas are lowered, or if others' turns come first at the quota of all for as long as it may wait.
-    pub async fn admitted(self) -> Result<Admitted, Refusal> {
+    pub async fn admitted(self) -> Result<Admitted, Error> {
         match self.0 {
-            Answer::Given(result) => result,
+            Answer::Given(result) => Ok(result?),
             Answer::InLine(place, told) => place.wait(told).await,
         }
     }

@@ -100,7 +100,7 @@ where
                     request.place = place.map(Away::come_back);
                     let went = Went::of(&admitted);
                     admit(&mut request, admitted);
-                    inner.call(request).await.map(|response| went.told(response))
+                    went.told(inner.call(request).await)
                 });
                 Turned { state: State::Waiting { waiting } }
             }
@@ -127,11 +127,12 @@ impl Went {
         Self { turn, rate_limit: admitted.rate_limit }
     }
 
-    fn told(self, mut response: Response) -> Response {
+    fn told(self, result: Result<Response, Error>) -> Result<Response, Error> {
+        let mut response = result.map_err(|error| error.after_turn(self.turn))?;
         response.account.turn = Some(self.turn);
         // What was left after a refusal is newer; where nobody is to be told, it is not told either.
         response.account.rate_limit = self.rate_limit.map(|before| response.account.rate_limit.unwrap_or(before));
-        response
+        Ok(response)
     }
 }
 
@@ -168,7 +169,7 @@ impl<F: Future<Output = Result<Response, Error>>> Future for Turned<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            Projection::AtOnce { inner, went } => inner.poll(cx).map_ok(|response| went.told(response)),
+            Projection::AtOnce { inner, went } => inner.poll(cx).map(|result| went.told(result)),
             Projection::Refused { refusal } => {
                 let refusal = refusal.take().expect("a future is not polled once it has ended");
                 Poll::Ready(Err((*refusal).into()))

@@ -122,7 +122,8 @@ impl Parts {
             return Ok(Response::new(http::Response::new(Body::empty())));
         };
         let took = attempt.end(outcome(&result));
-        let mut response = Response::new(self.receive(result?, route, &method, tunnel));
+        let answer = result.map_err(|error| error.after_upstream(took))?;
+        let mut response = Response::new(self.receive(answer, route, &method, tunnel));
         response.account.upstream_time = Some(took);
         Ok(response)
     }

@@ -23,11 +23,11 @@ pub struct Account {
     pub credential: Option<Credential>,
     /// What the cache did.
     pub cache: CacheStatus,
-    /// How the request came to its turn to go upstream; `None` if it did not go.
+    /// How the request came to its turn to go upstream, or waited for it in vain; `None` if it did neither.
     pub turn: Option<Turn>,
     /// What is left of the quotas that it used; `None` if it used none.
     pub rate_limit: Option<RateLimit>,
-    /// How long the upstream took until its response head; `None` if it was not asked.
+    /// How long the upstream took until its response head, or until it was given up; `None` if it was not asked.
     pub upstream_time: Option<Duration>,
     /// Why the gateway answered with an error of its own; `None` if it did not.
     pub refusal: Option<Reason>,
@@ -40,4 +40,13 @@ pub struct Turn {
     pub waited: Duration,
     /// How long it might have had to wait at the most, as it was predicted when it came; `None` if it went at once.
     pub predicted: Option<Duration>,
+}
+
+/// Where the time of a request went that failed. It goes up with the error, for there is no response to carry it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// As in [`Account`].
+    pub turn: Option<Turn>,
+    /// As in [`Account`].
+    pub upstream_time: Option<Duration>,
 }

@@ -168,6 +168,8 @@ async fn a_list_that_stops_in_the_middle_is_a_504() {
         let stopped = company.list(24).await;
 
         assert_eq!((stopped.status, stopped.problem()), (504, "upstream-timeout".to_owned()), "{set}");
+        let line = &gateway.log().lines(1).await[0];
+        assert!(line["upstream_time"].is_number() && line["throttle_wait"] == 0.0, "{line}");
         assert_eq!(company.list(24).await.cache(), "fwd=uri-miss; stored", "{set}");
     }
 }

@@ -1,9 +1,12 @@
-//! The access log in every format, as whoever collects it reads it, and which hits are left out of it.
+//! The access log in every format, as whoever collects it reads it, where the time of failures went, and which hits are left out of it.
 
 use std::net::Ipv4Addr;
 
-use crate::support::emulator::Emulator;
+use serde_json::Value;
+
+use crate::support::emulator::{Emulator, Endpoint, Fault};
 use crate::support::gateway::Gateway;
+use crate::support::soon;
 
 /// A target that would end a line, or a member of one, if it were written as it comes.
 const HOSTILE: &str = "/a\"}\\b=c%0ad?access_token=canary";
@@ -56,4 +59,49 @@ async fn of_answers_from_memory_only_the_wanted_share_is_logged_and_the_rest_is_
     let text = log.text();
     let with = |part: &str| text.lines().filter(|line| line.contains(part)).count();
     assert_eq!((with(r#""cache":"hit""#), with(r#""cache":"forwarded""#), text.lines().count()), (25, 2, 27), "{text}");
+}
+
+#[tokio::test]
+async fn the_access_log_tells_of_a_request_that_failed_where_its_time_went() {
+    let chathub = Emulator::start().await;
+    let set = "throttle.operator = { rate = '5/s', burst = 1 }\nupstream.head_timeout = '50ms'";
+    let gateway = Gateway::before(&chathub).set(set).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    let _gates = [Endpoint::ListOperators, Endpoint::SetStatus].map(|endpoint| chathub.stall(endpoint));
+
+    // The first goes at once, and the others wait: another list, a write.
+    let (first, second, write) = tokio::join!(company.list(1), company.list(2), company.status(101, 1));
+
+    assert_eq!([first.status, second.status, write.status], [504; 3]);
+    let lines = gateway.log().lines(3).await;
+    let number = |line: &Value, name: &str| line[name].as_f64();
+    for line in &lines {
+        assert!(number(line, "upstream_time") >= Some(0.05), "{line}");
+        assert!(number(line, "throttle_wait") <= number(line, "throttle_predicted").or(Some(0.0)), "{line}");
+    }
+    let waited = lines.iter().filter(|line| number(line, "throttle_wait") >= Some(0.1));
+    assert_eq!(waited.count(), 2, "{lines:?}");
+}
+
+#[tokio::test]
+async fn the_access_log_tells_how_long_a_request_waited_that_was_refused_since() {
+    let chathub = Emulator::start().await;
+    let set = "throttle.operator = { rate = '1/s', burst = 1 }\nthrottle.max_wait = '10s'";
+    let gateway = Gateway::before(&chathub).set(set).start().await;
+    let company = gateway.client(&chathub.company_token("acme"));
+    let gate = chathub.stall(Endpoint::ListOperators);
+    chathub.fault(Endpoint::ListOperators, Fault::StatusBefore(429), Some(1));
+    chathub.fault(Endpoint::ListOperators, Fault::Fields(vec![("retry-after".to_owned(), "60".to_owned())]), Some(1));
+    let stops = tokio::spawn(company.list(1));
+    soon(gate.reached(1)).await;
+    let waits = tokio::spawn(company.list(2));
+    gateway.reaches(r#"throttle_waiting{class="operator"}"#, 1.0).await;
+
+    gate.release();
+
+    assert_eq!((stops.await.unwrap().status, waits.await.unwrap().cache()), (429, "detail=cooling-down"));
+    let lines = gateway.log().lines(2).await;
+    let refused = lines.iter().find(|line| line["detail"] == "cooling-down").unwrap();
+    assert!(refused["throttle_wait"].as_f64() > Some(0.0) && refused["throttle_predicted"].is_number(), "{refused}");
+    assert!(refused["upstream_time"].is_null(), "{refused}");
 }

@@ -6,9 +6,11 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Admission, Admitted, LATE, Limiter};
+use crate::error::Error;
 use crate::telemetry::metrics::Decision;
 use crate::throttle::Refusal;
 use crate::throttle::pacer::{Ask, Ticket};
+use crate::wire::account::Turn;
 
 /// The place of one who waits. Dropping it gives it up.
 #[derive(Debug)]
@@ -24,10 +26,7 @@ pub(super) struct PlaceInLine {
 }
 
 impl PlaceInLine {
-    pub(super) async fn wait(
-        mut self,
-        told: oneshot::Receiver<Result<Admission, Refusal>>,
-    ) -> Result<Admitted, Refusal> {
+    pub(super) async fn wait(mut self, told: oneshot::Receiver<Result<Admission, Refusal>>) -> Result<Admitted, Error> {
         let told = told.await.expect("whoever waits is told: its place keeps the task alive");
         self.is_given_up = true;
         let shared = &self.limiter.running.shared;
@@ -38,7 +37,10 @@ impl PlaceInLine {
                 shared.metrics.waited(self.ask.class, waited, waited > self.predicted + LATE);
                 Ok(Admitted { waited, predicted: Some(self.predicted), ..Admitted::told(admission) })
             }
-            Err(refusal) => Err(shared.refused(&self.ask, refusal)),
+            Err(refusal) => {
+                let turn = Turn { waited, predicted: Some(self.predicted) };
+                Err(Error::from(shared.refused(&self.ask, refusal)).after_turn(turn))
+            }
         }
     }
 }

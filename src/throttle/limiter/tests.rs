@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::*;
+use crate::error::Cause;
 use crate::telemetry::metrics::Metrics;
 use crate::testing;
 
@@ -25,6 +26,11 @@ fn terms(rate: u32, burst: u32) -> Terms {
         max_stop: Duration::from_secs(300),
         is_adaptive: true,
     }
+}
+
+fn refused(error: Error) -> Refusal {
+    let Cause::Throttled(refusal) = error.cause else { panic!("{error}") };
+    refusal
 }
 
 /// A limiter, and the metrics in which it counts.
@@ -46,9 +52,14 @@ impl Fixture {
     }
 
     /// Somebody asks, and waits in a task.
-    fn comes(&self) -> JoinHandle<Result<(Admitted, Instant), Refusal>> {
+    fn comes(&self) -> JoinHandle<Result<(Admitted, Instant), Error>> {
         let asked = self.ask(Rank::Foreground);
         tokio::spawn(async move { asked.admitted().await.map(|admitted| (admitted, Instant::now())) })
+    }
+
+    /// Somebody asks, and is refused at once.
+    async fn is_refused(&self) -> Refusal {
+        refused(self.ask(Rank::Foreground).admitted().await.unwrap_err())
     }
 
     fn value(&self, series: &str) -> f64 {
@@ -62,7 +73,7 @@ impl Fixture {
     }
 }
 
-async fn went_after(start: Instant, task: JoinHandle<Result<(Admitted, Instant), Refusal>>) -> u128 {
+async fn went_after(start: Instant, task: JoinHandle<Result<(Admitted, Instant), Error>>) -> u128 {
     (task.await.unwrap().unwrap().1 - start).as_millis()
 }
 
@@ -137,7 +148,7 @@ async fn a_wait_beyond_the_bound_is_refused_at_once() {
     let fixture = Fixture::new(Mode::Enforce, 1, 1);
     let waiting: Vec<_> = (0..12).map(|_| fixture.comes()).collect();
     let start = Instant::now();
-    let refusal = fixture.ask(Rank::Foreground).admitted().await.unwrap_err();
+    let refusal = fixture.is_refused().await;
     assert_eq!(Instant::now(), start, "a refusal does not wait");
     assert_eq!((refusal.rejection, refusal.retry_after), (Rejection::TooLong, Duration::from_millis(750)));
     assert_eq!(fixture.value(r#"throttle_rejections_total{reason="too_long"}"#), 1.0);
@@ -194,7 +205,9 @@ async fn those_who_wait_are_refused_when_the_upstream_stops_them_for_too_long() 
     tokio::task::yield_now().await;
     let left = first.answered(Verdict::Unavailable(Some(Duration::from_secs(60)))).map(|left| left.own);
     assert_eq!(left.map(|own| (own.left, own.lasts_seconds)), Some((0, 60)));
-    let refusal = waiting.await.unwrap().unwrap_err();
+    let error = waiting.await.unwrap().unwrap_err();
+    assert_eq!(error.spent.as_deref().and_then(|spent| spent.turn).map(|turn| turn.waited), Some(Duration::ZERO));
+    let refusal = refused(error);
     assert_eq!((refusal.rejection, refusal.retry_after), (Rejection::Stopped, Duration::from_millis(48_750)));
     assert_eq!(fixture.value(r#"throttle_stops_total{class="operator",status="503"}"#), 1.0);
 }
