@@ -51,7 +51,7 @@ class Running:
         self.boxes = {
             each.name: Box(each, pod, overrides.get(each.name, {}), directory) for each in [*pod.init, *pod.main]
         }
-        self.over = threading.Event()
+        self.ending, self.over = threading.Event(), threading.Event()
         self.watchers: list[threading.Thread] = []
         self.directory = directory
 
@@ -59,6 +59,7 @@ class Running:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.ending.set()
         self.over.set()
         for box in self.boxes.values():
             box.kill()
@@ -153,24 +154,46 @@ class Running:
         expect(code is None, f"{spec.name} ended with {code}\n{words}")
 
     def _watch(self, spec: manifests.Container, kind: str) -> None:
-        """Asks again and again, from the time on when it has started, and notes when the verdict changes."""
+        """Asks again and again, from the time on when it has started, and notes when the verdict changes.
+
+        Who is told to stop is no longer asked whether he is alive: his port is closed before his process has ended.
+        """
         probe = spec.probe(kind) or {}
-        good, bad = ("ready", "unready") if kind == "readinessProbe" else ("alive", "not alive")
+        good, bad, until = ("ready", "unready", self.over)
+        if kind == "livenessProbe":
+            good, bad, until = ("alive", "not alive", self.ending)
         verdict: str | None = None
-        while not self.over.is_set():
+        while not until.is_set():
             if spec.probe("startupProbe") is None or self.has(spec.name, "startup probe succeeded"):
                 told = good if self._succeeds(spec, probe) else bad
-                if told != verdict and not self.over.is_set() and (verdict or told == good):
+                if told != verdict and not until.is_set() and (verdict or told == good):
                     self.note(spec.name, told)
                     verdict = told
-            self.over.wait(probe.get("periodSeconds", 10) / HASTE)
+            until.wait(probe.get("periodSeconds", 10) / HASTE)
 
     # === stopping ===
 
-    def stop(self) -> None:
-        """Stops all containers, as when a pod is deleted."""
+    def stop(self, lingering: str | None = None) -> None:
+        """Stops all containers, as when a pod is deleted.
+
+        `lingering` names a gateway that goes on for long after everybody whom it serves; it is told to end with the
+        last of them, to save time.
+        """
         self.note("pod", "told to stop")
+        hastener = threading.Thread(target=self._hasten, args=(lingering,))
+        if lingering:
+            hastener.start()
         self._end(list(self.boxes.values()))
+        if lingering:
+            hastener.join()
+
+    def _hasten(self, name: str) -> None:
+        deadline = time.monotonic() + self.pod.grace_seconds
+        for spec in self.pod.main:
+            if spec.name != name:
+                self.boxes[spec.name].wait(deadline - time.monotonic())
+        code = self.boxes[name].run("quit", "--now", seconds=deadline - time.monotonic())
+        self.note(name, f"quit ended with {code}")
 
     def complete(self, seconds: float) -> None:
         """Waits until the application of a Job has ended, then stops the sidecars, as a kubelet does."""
@@ -182,6 +205,7 @@ class Running:
         self._end([self.boxes[spec.name] for spec in self.pod.init if spec.is_sidecar])
 
     def _end(self, boxes: list[Box]) -> None:
+        self.ending.set()
         deadline = time.monotonic() + self.pod.grace_seconds
         enders = [threading.Thread(target=self._end_box, args=(box, deadline)) for box in boxes]
         for ender in enders:

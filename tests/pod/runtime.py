@@ -54,7 +54,7 @@ class Box:
     def _command(self) -> list[str | Path]:
         if self.root is None:
             return [IN_IMAGE.get(word, word) for word in self.spec.words]
-        entry = [] if self.spec.has_command else recipe.exec_form(recipe.read()[1][-1].one("ENTRYPOINT"))
+        entry = [] if self.spec.has_command else entry_point()
         return container.within(self.root, *entry, *self.spec.words)
 
     def start(self) -> None:
@@ -83,6 +83,10 @@ class Box:
             return -1
         return ended.returncode
 
+    def run(self, *words: str, seconds: float) -> int:
+        """The same, of the program that is the image's entry point."""
+        return self.execute([*entry_point(), *words], seconds)
+
     def wait(self, seconds: float) -> bool:
         """Waits until it has ended, for so long."""
         try:
@@ -102,6 +106,11 @@ class Box:
         if self.is_started() and self.code() is None:
             self.program.process.kill()
             self.program.process.wait()
+
+
+def entry_point() -> list[str]:
+    """What the gateway's image starts with."""
+    return recipe.exec_form(recipe.read()[1][-1].one("ENTRYPOINT"))
 
 
 def spec_root(spec: manifests.Container) -> str:
