@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::load::{End, Kind, Ledger, Sample, Visitor};
+use crate::pulse::Pulse;
 use crate::support::client::Client;
 use crate::support::emulator::{Emulator, Switches};
 use crate::support::gateway::Gateway;
@@ -66,6 +67,8 @@ pub(crate) struct Measured {
     /// Requests that clients did not send because too many were under way.
     pub(crate) unsent: u64,
     pub(crate) window: Duration,
+    /// The longest time for which the machine let nothing go on, with the warm-up.
+    pub(crate) longest_pause: Duration,
 }
 
 impl Addresses {
@@ -111,12 +114,14 @@ impl Bed {
 
     /// Measures while clients ask, who end with the window, and stops the gateway.
     pub(crate) async fn measure(self, phases: Phases, clients: JoinSet<u64>) -> Measured {
+        let pulse = Pulse::begin();
         let began = Instant::now() + phases.warm_up;
         sleep_until(began).await;
         let mark = self.gateway.log().mark();
         let before = outwaited(&self.gateway.metrics().await);
         let timeline = Timeline::record(&self.chathub, phases.window).await;
         let metrics = self.gateway.metrics().await;
+        let longest_pause = pulse.longest().await;
         let unsent = clients.join_all().await.into_iter().sum();
         let log = self.gateway.log();
         self.gateway.stop().await;
@@ -131,6 +136,7 @@ impl Bed {
             metrics,
             unsent,
             window,
+            longest_pause,
         }
     }
 }

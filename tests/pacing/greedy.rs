@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use crate::bed::{Addresses, Bed, Measured, Phases, refused, served};
 use crate::figures::Sorted;
 use crate::load::{End, Kind, Timetable};
+use crate::pulse::undisturbed;
 use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::support::emulator::{RateLimit, Switches};
@@ -28,7 +29,7 @@ const REFUSED_IN_A_ROW: usize = 3;
 
 pub(crate) async fn run(settings: &Settings, rules: &mut Rules) {
     for addresses in [Addresses::Own, Addresses::One].into_iter().take(settings.pick(1, 2)) {
-        let measured = play(settings, addresses).await;
+        let measured = undisturbed(settings, || play(settings, addresses)).await;
         println!("\ngreedy, {}: one client asks for ten times {QUOTA}/s, nine are polite", addresses.name());
         print(&measured);
         check(settings, addresses, &measured, rules);

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use crate::bed::{Addresses, Bed, Measured, Phases, refused};
 use crate::figures::{percent, told};
 use crate::load::Timetable;
+use crate::pulse::undisturbed;
 use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::support::emulator::{RateLimit, Switches};
@@ -31,7 +32,8 @@ pub(crate) async fn run(settings: &Settings, rules: &mut Rules) {
         [("bucket", bucket, true), ("bucket", bucket, false), ("window", window, true), ("window", window, false)];
     for (name, limit, retry_after) in all.into_iter().take(settings.pick(1, 4)) {
         let title = format!("hidden, {name} {} Retry-After", if retry_after { "with" } else { "without" });
-        let measured = play(settings, Switches { rate_limit: limit, retry_after, ..Switches::default() }).await;
+        let switches = Switches { rate_limit: limit, retry_after, ..Switches::default() };
+        let measured = undisturbed(settings, || play(settings, switches.clone())).await;
         println!("\n{title}: {DEMAND}/s asked, 50/s believed, {HIDDEN}/s taken");
         print(&measured);
         check(settings, &title, &measured, rules);

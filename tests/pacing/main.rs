@@ -12,6 +12,7 @@ mod greedy;
 mod hidden;
 mod load;
 mod many;
+mod pulse;
 mod rules;
 mod settings;
 mod strict;

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use crate::bed::{Bed, Measured, Phases, refused};
 use crate::figures::{Sorted, percent};
 use crate::load::Kind;
+use crate::pulse::undisturbed;
 use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::support::emulator::{RateLimit, Switches};
@@ -57,7 +58,7 @@ pub(crate) async fn run(settings: &Settings, rules: &mut Rules) {
         short_window: 3,
     };
     for part in [alone, shared] {
-        let measured = play(settings, credentials, part).await;
+        let measured = undisturbed(settings, || play(settings, credentials, part)).await;
         print(credentials, part, &measured);
         check(credentials, part, &measured, rules);
     }

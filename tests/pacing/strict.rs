@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use crate::bed::{Addresses, Bed, Measured, Phases, refused, served};
 use crate::figures::{Sorted, percent};
 use crate::load::{End, Kind, Sample, Timetable};
+use crate::pulse::undisturbed;
 use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::support::emulator::Switches;
@@ -29,7 +30,7 @@ const TOLERANCE: f64 = 50.0;
 
 pub(crate) async fn run(settings: &Settings, rules: &mut Rules) {
     for addresses in [Addresses::Own, Addresses::One] {
-        let measured = play(settings, addresses).await;
+        let measured = undisturbed(settings, || play(settings, addresses)).await;
         println!("\nstrict, {}: {CLIENTS} clients ask for {DEMAND}/s of {QUOTA}/s", addresses.name());
         print(&measured);
         check(settings, addresses, &measured, rules);
@@ -147,7 +148,10 @@ fn check(settings: &Settings, addresses: Addresses, measured: &Measured, rules: 
     let over = over.percentile(99);
     let outwaited = measured.outwaited;
     let rule = "whoever is told to wait is served";
-    rules.check(&scenario, outwaited == 0.0, rule, format!("{outwaited} were not"));
+    // Of who was to go while the machine paused it is not the gateway that turned him away.
+    if settings.is_long() || measured.is_calm() {
+        rules.check(&scenario, outwaited == 0.0, rule, format!("{outwaited} were not"));
+    }
     if settings.is_long() && addresses == Addresses::Own {
         let spread = (0..CLIENTS).map(|client| measured.throughput(client, None)).collect::<Sorted>().spread();
         let rule = format!("throughputs are within {} of each other", percent(SPREAD));

@@ -117,6 +117,8 @@ async fn play(settings: &Settings, quotas: Quotas, rules: &mut Rules) {
     let (after, peak) = (program.memory_kib("VmRSS"), program.memory_kib("VmHWM"));
     let later = if settings.is_long() { Some(memory_later(&program).await) } else { None };
     watching.abort();
+    // Between the last look and the end of the flood there was time.
+    told.look(&Client::of(program.admin_address)).await;
     let memory = Memory { before, peak, after, later };
     let name = if quotas == Quotas::Slow { "nobody idle meanwhile" } else { "idle at once" };
     println!("\ntokens, {name}: {} distinct ones, of which {bound} may be told apart", seen.sent());
@@ -145,11 +147,17 @@ async fn start(upstream: &Scripted, bound: u64, quotas: Quotas) -> Program {
 async fn watch_credentials(operators: SocketAddr, told: Arc<Told>) {
     let operators = Client::of(operators);
     loop {
+        told.look(&operators).await;
+        sleep(GLANCE).await;
+    }
+}
+
+impl Told {
+    async fn look(&self, operators: &Client) {
         let metrics = Exposition::parse(operators.ask("GET /metrics").send().await.text());
         let figure = |name: &str| metrics.find(&format!(r#"{name}{{class="other"}}"#)).unwrap_or_default() as u64;
-        told.most.fetch_max(figure("throttle_credentials"), Relaxed);
-        told.crowded.fetch_max(figure("throttle_crowded_total"), Relaxed);
-        sleep(GLANCE).await;
+        self.most.fetch_max(figure("throttle_credentials"), Relaxed);
+        self.crowded.fetch_max(figure("throttle_crowded_total"), Relaxed);
     }
 }
 
