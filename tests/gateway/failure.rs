@@ -5,14 +5,9 @@ use tokio::net::TcpListener;
 
 use crate::support::emulator::{Emulator, Endpoint, Fault};
 use crate::support::gateway::Gateway;
+use crate::support::nowhere::Nowhere;
 use crate::support::scripted::Scripted;
-use crate::support::soon;
-
-/// The address of an upstream that does not listen.
-async fn nowhere() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback can be bound");
-    format!("http://{}", listener.local_addr().expect("a bound socket has an address"))
-}
+use crate::support::{eventually, soon};
 
 fn refused(reason: &str) -> String {
     format!(r#"refusals_total{{reason="{reason}"}}"#)
@@ -20,7 +15,8 @@ fn refused(reason: &str) -> String {
 
 #[tokio::test]
 async fn an_upstream_that_is_down_is_a_502_for_reads_and_writes() {
-    let gateway = Gateway::before_url(&nowhere().await).start().await;
+    let nowhere = Nowhere::new();
+    let gateway = Gateway::before_url(&nowhere.url()).start().await;
     let company = gateway.client("token");
 
     let answers = [company.list(24).await, company.status(101, 1).await, company.ask("GET /").send().await];
@@ -54,13 +50,14 @@ async fn a_list_is_served_again_when_the_upstream_is_back() {
 async fn an_upstream_whose_answer_does_not_begin_in_time_is_a_504() {
     let chathub = Emulator::start().await;
     let _gate = chathub.stall(Endpoint::ListOperators);
-    let gateway = Gateway::before(&chathub).set("upstream.head_timeout = '50ms'").start().await;
+    let gateway = Gateway::before(&chathub).set("upstream.head_timeout = '500ms'").start().await;
     let company = gateway.client(&chathub.company_token("acme"));
 
     let answer = company.list(24).await;
 
     assert_eq!((answer.status, answer.problem()), (504, "upstream-timeout".to_owned()));
     assert_eq!(answer.cache(), "fwd=uri-miss; detail=upstream-failed");
+    soon(chathub.wait_for_requests(Endpoint::ListOperators, 1)).await;
     assert_eq!(chathub.count(Endpoint::ListOperators), 1, "a slow upstream is not asked twice");
     assert_eq!(gateway.metrics().await.value(&refused("upstream-timeout")), 1.0);
 }
@@ -69,14 +66,14 @@ async fn an_upstream_whose_answer_does_not_begin_in_time_is_a_504() {
 async fn a_write_without_an_answer_says_that_its_outcome_is_unknown() {
     let chathub = Emulator::start().await;
     let _gate = chathub.stall_answers(Endpoint::Synchronize);
-    let gateway = Gateway::before(&chathub).set("upstream.head_timeout = '50ms'").start().await;
+    let gateway = Gateway::before(&chathub).set("upstream.head_timeout = '500ms'").start().await;
     let company = gateway.client(&chathub.company_token("acme"));
 
     let answer = company.synchronize(&[(24, "Bea")]).await;
 
     assert_eq!((answer.status, answer.problem()), (504, "outcome-unknown".to_owned()));
     assert!(answer.cache().ends_with("detail=write-timed-out"), "{answer:?}");
-    assert_eq!(chathub.applied().len(), 1);
+    eventually(|| async { chathub.applied().len() }, |applied| *applied == 1).await;
     assert_eq!(gateway.metrics().await.value(r#"writes_total{outcome="timed_out"}"#), 1.0);
 }
 
@@ -159,18 +156,19 @@ async fn a_list_with_a_length_that_breaks_off_is_never_kept() {
 
 #[tokio::test]
 async fn a_list_that_stops_in_the_middle_is_a_504() {
-    for set in ["upstream.idle_timeout = '50ms'", "upstream.total_timeout = '50ms'"] {
+    for timeout in ["upstream.idle_timeout", "upstream.total_timeout"] {
         let chathub = Emulator::start().await;
         chathub.fault(Endpoint::ListOperators, Fault::HangInBody, Some(1));
-        let gateway = Gateway::before(&chathub).set(set).start().await;
+        let gateway = Gateway::before(&chathub).set(&format!("{timeout} = '500ms'")).start().await;
         let company = gateway.client(&chathub.company_token("acme"));
 
         let stopped = company.list(24).await;
 
-        assert_eq!((stopped.status, stopped.problem()), (504, "upstream-timeout".to_owned()), "{set}");
+        assert_eq!((stopped.status, stopped.problem()), (504, "upstream-timeout".to_owned()), "{timeout}");
         let line = &gateway.log().lines(1).await[0];
         assert!(line["upstream_time"].is_number() && line["throttle_wait"] == 0.0, "{line}");
-        assert_eq!(company.list(24).await.cache(), "fwd=uri-miss; stored", "{set}");
+        gateway.changes_to(&format!("{timeout} = '60s'")).await;
+        assert_eq!(company.list(24).await.cache(), "fwd=uri-miss; stored", "{timeout}");
     }
 }
 

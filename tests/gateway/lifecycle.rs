@@ -11,6 +11,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use crate::support::client::Client;
 use crate::support::connection::Connection;
 use crate::support::emulator::{Emulator, Endpoint, Fault, RateLimit};
+use crate::support::nowhere::Nowhere;
 use crate::support::program::{Program, run};
 use crate::support::{eventually, soon};
 
@@ -59,7 +60,8 @@ async fn a_probe_tells_how_the_program_is_and_fails_with_a_reason_if_it_is_not_s
 
 #[tokio::test]
 async fn a_probe_of_what_is_not_there_says_where_it_asked() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nowhere = Nowhere::new();
+    let free = nowhere.address();
     let output = ask(free, "probe").await;
     let (code, _, reason) = told(&output);
     assert_eq!(code, Some(1));

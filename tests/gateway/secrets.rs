@@ -7,6 +7,7 @@ use crate::support::client::Client;
 use crate::support::connection::Connection;
 use crate::support::emulator::{Emulator, Endpoint, Fault};
 use crate::support::http2::Http2;
+use crate::support::nowhere::Nowhere;
 use crate::support::program::{Program, Said, run};
 
 /// What must not show, each in the place where a client would have a secret.
@@ -148,10 +149,8 @@ async fn no_secret_is_told_by_a_program_at_its_most_talkative() {
 
 #[tokio::test]
 async fn no_secret_is_told_when_the_upstream_is_down() {
-    let chathub = Emulator::start().await;
-    let url = chathub.url();
-    drop(chathub);
-    let program = Program::before(&url, &[("CHATHUB_GATEWAY__LOG__LEVEL", "trace")]).await;
+    let nowhere = Nowhere::new();
+    let program = Program::before(&nowhere.url(), &[("CHATHUB_GATEWAY__LOG__LEVEL", "trace")]).await;
     let client = Client::of(program.address).bearer("canary-token");
 
     let answer = client.ask("GET /chathub?access_token=canary-query").send().await;

@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 
 use crate::support::emulator::{Emulator, Endpoint};
 use crate::support::gateway::Gateway;
+use crate::support::nowhere::Nowhere;
 use crate::support::program::Program;
 use crate::support::{client::Client, eventually, soon};
 
@@ -77,19 +78,23 @@ async fn connections_without_a_request_do_not_delay_the_end() {
 #[tokio::test]
 async fn nobody_is_accepted_after_the_end() {
     let chathub = Emulator::start().await;
-    let gateway = Gateway::before(&chathub).start().await;
-    let (address, operators) = (gateway.address(), gateway.operators());
+    let (clients, operators) = (Nowhere::new(), Nowhere::new());
+    let admin = format!("admin.listen = '{}'", operators.address());
+    let gateway = Gateway::before(&chathub).listen(clients.address()).set(&admin).start().await;
+    TcpStream::connect(clients.address()).await.unwrap();
 
     gateway.stop().await;
 
-    assert!(TcpStream::connect(address).await.is_err());
-    assert!(operators.ask("GET /livez").try_send().await.is_err());
+    for address in [clients.address(), operators.address()] {
+        assert!(TcpStream::connect(address).await.is_err(), "{address}");
+    }
 }
 
 #[tokio::test]
 async fn those_who_have_not_noticed_yet_are_served_for_as_long_as_was_set() {
     let chathub = Emulator::start().await;
-    let gateway = Gateway::before(&chathub).set("server.drain_delay = '700ms'").start().await;
+    let times = "server.drain_delay = '5m'\nserver.drain_deadline = '6m'";
+    let gateway = Gateway::before(&chathub).set(times).start().await;
     let company = gateway.client(&chathub.company_token("acme"));
     let operators = gateway.operators();
     let stopping = gateway.begin_to_stop();
@@ -98,6 +103,7 @@ async fn those_who_have_not_noticed_yet_are_served_for_as_long_as_was_set() {
     let late = company.list(24).await;
 
     assert_eq!(late.status, 200);
+    operators.ask("POST /quit?now").send().await;
     assert_eq!(stopping.ended().await, Ended::Drained);
 }
 

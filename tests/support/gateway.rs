@@ -128,6 +128,12 @@ impl Gateway {
         eventually(look, |seen| *seen == value).await;
     }
 
+    /// Waits until a counter has come so far. For those that may go on meanwhile: the gateway does not wait for our look.
+    pub(crate) async fn passes(&self, series: &str, count: f64) {
+        let look = || async { self.metrics().await.value(series) };
+        eventually(look, |seen| *seen >= count).await;
+    }
+
     /// Lets the gateway read its settings again, with these besides or in place of those of the same names.
     pub(crate) fn reload(&self, settings: &str) {
         let (mut all, mut file) = (self.settings.clone(), self.file.lock().expect("nobody panics while reading"));

@@ -8,6 +8,7 @@ pub(crate) mod emulator;
 pub(crate) mod gateway;
 pub(crate) mod http2;
 pub(crate) mod metrics;
+pub(crate) mod nowhere;
 pub(crate) mod patience;
 pub(crate) mod program;
 pub(crate) mod scripted;
