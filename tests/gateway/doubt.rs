@@ -105,7 +105,7 @@ async fn a_write_whose_client_has_left_is_carried_out_and_hides_its_lists() {
 async fn a_write_that_asks_for_events_has_no_more_time_than_any_other() {
     let chathub = Emulator::start().await;
     let _gate = chathub.stall(Endpoint::Synchronize);
-    let gateway = Gateway::before(&chathub).set("upstream.head_timeout = '50ms'").start().await;
+    let gateway = Gateway::before(&chathub).set("upstream.head_timeout = '500ms'").start().await;
     let company = gateway.client(&chathub.company_token("acme")).with("accept", "text/event-stream");
 
     let answer = company.synchronize(&[(24, "Bea")]).await;

@@ -190,7 +190,7 @@ async fn a_long_answer_from_memory_is_given_in_pieces_to_whoever_takes_it_and_to
     let names: Vec<_> =
         (0..40_000).map(|number| format!("A rather long name of an operator, number {number}")).collect();
     chathub.operators(24, names.iter().map(String::as_str));
-    let gateway = Gateway::before(&chathub).set("server.send_timeout = '300ms'").start().await;
+    let gateway = Gateway::before(&chathub).start().await;
     let token = chathub.company_token("acme");
     let bearer = format!("Bearer {token}");
     let fetched = gateway.client(&token).list(24).await;
@@ -198,6 +198,8 @@ async fn a_long_answer_from_memory_is_given_in_pieces_to_whoever_takes_it_and_to
     let mut client = Http2::open(gateway.address()).await;
     let hit = client.ask(LIST, &[("authorization", &bearer)], "").await;
     assert!(hit.is_hit() && hit.content == fetched.content);
+    gateway.changes_to("server.send_timeout = '300ms'").await;
+    let mut client = Http2::open(gateway.address()).await;
 
     let untaken = soon(client.begin(Http2::request(LIST, &[("authorization", &bearer)], ""))).await.unwrap();
 

@@ -168,11 +168,12 @@ async fn a_websocket_that_does_not_answer_the_goodbye_is_cut_at_the_deadline() {
 #[tokio::test]
 async fn a_long_poll_may_last_longer_than_an_answer_may_take() {
     let chathub = Emulator::start().await;
-    let gateway = Gateway::before(&chathub).set("upstream.head_timeout = '50ms'").start().await;
+    let gateway = Gateway::before(&chathub).start().await;
     let token = chathub.company_token("acme");
     let client = gateway.client(&token);
     let id = negotiate(&gateway, &token).await;
     client.ask(&format!("GET /chathub?id={id}")).send().await;
+    gateway.changes_to("upstream.head_timeout = '50ms'").await;
     let gate = chathub.stall(Endpoint::Hub);
     let poll = tokio::spawn(client.ask(&format!("GET /chathub?id={id}")).send());
     soon(gate.reached(1)).await;

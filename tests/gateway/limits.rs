@@ -59,11 +59,12 @@ async fn a_connection_ends_politely_after_so_many_requests() {
 #[tokio::test]
 async fn a_connection_that_stays_silent_is_closed_and_so_is_one_that_has_nothing_more_to_say() {
     let chathub = Emulator::start().await;
-    let times = "server.head_timeout = '50ms'\nserver.idle_timeout = '100ms'";
+    let times = "server.head_timeout = '500ms'\nserver.idle_timeout = '100ms'";
     let gateway = Gateway::before(&chathub).set(times).start().await;
-    let (mut silent, mut idle) = (gateway.connect().await, gateway.connect().await);
+    let mut idle = gateway.connect().await;
     idle.send(GET).await;
     assert_eq!(idle.answer().await.status, 200);
+    let mut silent = gateway.connect().await;
 
     silent.closes().await;
     idle.closes().await;
@@ -75,7 +76,7 @@ async fn a_connection_that_stays_silent_is_closed_and_so_is_one_that_has_nothing
 #[tokio::test]
 async fn a_first_head_that_does_not_end_is_answered_in_time() {
     let chathub = Emulator::start().await;
-    let gateway = Gateway::before(&chathub).set("server.head_timeout = '50ms'").start().await;
+    let gateway = Gateway::before(&chathub).set("server.head_timeout = '500ms'").start().await;
     for half in ["G", "P", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nhost: h"] {
         let mut connection = gateway.connect().await;
         connection.send(half).await;

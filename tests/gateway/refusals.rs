@@ -202,19 +202,20 @@ async fn a_question_for_options_that_is_to_go_no_further_is_answered_here() {
 #[tokio::test]
 async fn a_head_that_does_not_come_is_refused_in_time() {
     let begun = "GET / HTTP/1.1\r\nhost: ";
-    assert_refused("server.head_timeout = '50ms'", begun, 408, "head-timeout", true).await;
+    assert_refused("server.head_timeout = '500ms'", begun, 408, "head-timeout", true).await;
 }
 
 #[tokio::test]
 async fn a_connection_without_a_request_is_closed_in_time() {
     let chathub = Emulator::start().await;
-    let set = "server.head_timeout = '50ms'\nserver.idle_timeout = '50ms'";
+    let set = "server.head_timeout = '500ms'\nserver.idle_timeout = '50ms'";
     let gateway = Gateway::before(&chathub).set(set).start().await;
-    let (mut silent, mut used) = (gateway.connect().await, gateway.connect().await);
+    let mut used = gateway.connect().await;
 
     used.send(GOOD).await;
 
     assert_eq!(used.answer().await.status, 401);
+    let mut silent = gateway.connect().await;
     used.closes().await;
     silent.closes().await;
 }
