@@ -93,6 +93,7 @@ class Told:
 
     connections: int = 0
     sent: int = 0
+    seconds: float = 0.0
 
 
 class Sender:
@@ -134,16 +135,18 @@ class Sender:
             self.connect()
 
 
-def send(pipe: Pipe, number: int, address: tuple[str, int], seconds: float) -> None:
-    """Sends a flood for so long, leaves, and tells what it came to."""
+def send(pipe: Pipe, number: int, address: tuple[str, int], least: float, most: float) -> None:
+    """Sends a flood for so long at least, and until it is told that it was enough, leaves, and tells what it came to."""
     flood, told, poll = ALL[number], Told(), select.epoll()
     senders = [Sender(flood, address, told, poll) for _ in range(flood.connections)]
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    began, is_enough = time.monotonic(), False
+    while (told.seconds < least or not is_enough) and told.seconds < most:
+        is_enough = is_enough or pipe.poll()
         by_number = {sender.socket.fileno(): sender for sender in senders}
         for descriptor, events in poll.poll(0.1):
             if descriptor in by_number:
                 by_number[descriptor].move(events)
+        told.seconds = time.monotonic() - began
     for sender in senders:
         sender.socket.close()
     pipe.send(told)

@@ -17,8 +17,9 @@ from multiprocessing.connection import Connection as Pipe
 
 import bench
 
-WORKERS, WORK_SECONDS = 16, 0.020
+WORKERS, WORK_SECONDS = 16, 0.080
 CAPACITY = WORKERS / WORK_SECONDS
+"""So little that also a slow machine can offer five times as much, and refuse it."""
 
 PATIENCE = 1.0
 """How long a client waits for its answer."""
