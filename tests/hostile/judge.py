@@ -19,7 +19,7 @@ import http2
 import strict
 from client import Answer, Connection, Gone, Silence
 from corpus.case import ATTACKER, HOST, LIST, SMUGGLED_TARGET, Case, Got
-from recorder import Received, Recorder, who
+from recorder import EARLY, Received, Recorder, who
 
 MARKER = "/api/marker"
 """What is asked for over the connection of the case, and over another, to see that each is given its own."""
@@ -30,6 +30,8 @@ DECIDING = (*strict.CREDENTIALS, "content-length", "transfer-encoding", "host")
 QUIET_SECONDS = 0.3
 """How long a server of which no particular answer is demanded may be silent until it counts as done."""
 
+EARLY_SECONDS = 5
+"""How long the rest of a request that is answered before it was read may be on its way."""
 
 Renamed = Callable[[str], str]
 """Puts the credential of a play into a text."""
@@ -98,6 +100,9 @@ class Bench:
         self.recorder.take()
         outcome = trial.converse(raw)
         trial.check_new_connection()
+        if self.peer.is_ours:
+            early = sum(got.target.startswith(EARLY) for got in case.passes)
+            self.recorder.wait_for_early(early, EARLY_SECONDS)
         received, faults = self.recorder.take()
         check_received(case, trial.renamed, outcome, received, faults)
         check_marker(case, self.peer, outcome, trial.marker)

@@ -61,6 +61,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._more = threading.Condition(self._lock)
         self._received: list[Received] = []
         self._faults: list[str] = []
         self._numbers = 0
@@ -75,6 +76,13 @@ class Recorder:
             taken = self._received, self._faults
             self._received, self._faults = [], []
             return taken
+
+    def wait_for_early(self, count: int, seconds: float) -> None:
+        """Waits until so many have been read whole of those that are answered before, or so long."""
+        with self._lock:
+            self._more.wait_for(
+                lambda: sum(one.head.target.startswith(EARLY) for one in self._received) >= count, seconds
+            )
 
     def drop_connections(self) -> None:
         """Closes all connections, so that nothing of a case that went wrong reaches the next."""
@@ -146,6 +154,7 @@ class Recorder:
     def _keep(self, received: Received) -> None:
         with self._lock:
             self._received.append(received)
+            self._more.notify_all()
 
     def _note(self, fault: str) -> None:
         with self._lock:
