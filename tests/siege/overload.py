@@ -167,7 +167,10 @@ class Generator:
         took, status = time.monotonic() - exchange.began, head[9:12]
         if not is_whole:
             self.load.broken += 1
-        elif status == b"200" and took <= PATIENCE:
+        elif status == b"200" and took > PATIENCE:
+            # It comes when its client would have left, had we looked in time.
+            self.load.left += 1
+        elif status == b"200":
             self.load.good.append(took)
         elif status == b"503":
             self.load.refused.append(took)
