@@ -21,6 +21,12 @@ WORKERS, WORK_SECONDS = 16, 0.080
 CAPACITY = WORKERS / WORK_SECONDS
 """So little that also a slow machine can offer five times as much, and refuse it."""
 
+LEAST_GOODPUT = 0.9
+"""How much of what was answered at the best is to be answered at the worst."""
+
+REFUSED_SECONDS = 0.05
+"""How long nearly every refusal may take."""
+
 PATIENCE = 1.0
 """How long a client waits for its answer."""
 
@@ -46,6 +52,16 @@ class Load:
     def goodput(self) -> float:
         """Answers 200 in time, a second."""
         return len(self.good) / self.seconds
+
+    @property
+    def most_refused_within(self) -> float:
+        """How long it took to refuse 95 % of those who were."""
+        return bench.quantile(sorted(self.refused), 0.95)
+
+    def is_borne(self, peak: float) -> bool:
+        """Whether enough is answered of what may be at the best, and others are refused at once."""
+        is_quick = bool(self.refused) and self.most_refused_within < REFUSED_SECONDS
+        return self.goodput >= LEAST_GOODPUT * peak and is_quick
 
     def __str__(self) -> str:
         lines = (
