@@ -145,7 +145,9 @@ def work() -> Operators:
     operators.join()
     while not is_once:
         operators.look()
-        if signal.sigtimedwait({signal.SIGTERM}, float(os.environ.get("POLL_SECONDS", "1"))):
+        told = signal.sigtimedwait({signal.SIGTERM}, float(os.environ.get("POLL_SECONDS", "1")))
+        # A process that was stopped and goes on may be told of a signal that there is not.
+        if told and told.si_signo == signal.SIGTERM:
             break
     say("ending", calls=operators.calls, failed=operators.failed)
     operators.switch(INACTIVE)
