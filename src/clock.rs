@@ -88,8 +88,9 @@ impl Clock {
     }
 }
 
+/// Wall time as the time since 1970, as the system has it now: for what no test has to step.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that may read the system's clock")]
-fn system() -> Duration {
+pub(crate) fn system() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 

@@ -5,7 +5,7 @@
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use der::asn1::{AnyRef, GeneralizedTime, UtcTime};
 use der::{Decode, Reader, SliceReader, Tag, Tagged};
@@ -111,7 +111,7 @@ pub fn first_to_end(certificates: &[CertificateDer<'_>]) -> Option<Range<Duratio
 /// roots that ended long ago and that nobody misses.
 #[must_use]
 pub fn next_to_end(authorities: &[CertificateDer<'_>]) -> Option<Range<Duration>> {
-    next_to_end_at(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default(), authorities)
+    next_to_end_at(crate::clock::system(), authorities)
 }
 
 fn next_to_end_at(now: Duration, authorities: &[CertificateDer<'_>]) -> Option<Range<Duration>> {

@@ -182,8 +182,9 @@ impl Asked {
     ///
     /// # Errors
     ///
-    /// [`Cause::Throttled`](crate::error::Cause::Throttled): at once, if it would have to wait too long; later only if the upstream itself stops its credential, if
-    /// the quotas are lowered, or if others' turns come first at the quota of all for as long as it may wait.
+    /// [`Cause::Throttled`](crate::error::Cause::Throttled): at once, if it would have to wait too long; later only if the
+    /// upstream itself stops its credential, if the quotas are lowered, or if others' turns come first at the quota of all
+    /// for as long as it may wait.
     pub async fn admitted(self) -> Result<Admitted, Error> {
         match self.0 {
             Answer::Given(result) => Ok(result?),
