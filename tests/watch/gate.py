@@ -37,7 +37,12 @@ GATE = {
     "server.drain_deadline": "5s",
     "throttle.mode": "off",
     "admin.max_connections": "4",
+    "cache.max_inspect": "64KiB",
+    "cache.inspect_buffer": "64KiB",
 }
+
+LONG = 60_000
+"""Bytes of a write of which there is room for one."""
 
 FEW_DESCRIPTORS = 3
 """So many more than are open: less than what is then connected."""
@@ -65,6 +70,7 @@ def play_gate(stage: Stage, play: Play) -> None:
     play.act(_crowds(stage), 1, 0.5)
     play.act(_overloads(stage), 1, 0.3)
     play.act(_blunders(stage), 1, 0.1)
+    play.act(_long_writes(stage), 1, 0.5)
 
 
 def hub(stage: Stage) -> Callable[[], Connection]:
@@ -181,6 +187,21 @@ def _blunders(stage: Stage) -> Callable[[], None]:
         caller.call("GET", "/" + "a" * 10_000)
         for _ in range(5):
             caller.call("GET", LIST)
+
+    return part
+
+
+def _long_writes(stage: Stage) -> Callable[[], None]:
+    """A write that is held for what it names, since its end does not come; and one for which there is no room beside it."""
+    write = head("POST", "/api/operator/synchronize", "Content-Type: application/json", f"Content-Length: {LONG}")
+    write += b"[" + b" " * (LONG - 2)
+
+    def part() -> None:
+        with suppress(OSError), stage.connect() as held, stage.connect() as other:
+            held.sendall(write)
+            stage.hold("buffered_bytes")
+            other.sendall(write + b"]")
+            other.recv(1)
 
     return part
 
