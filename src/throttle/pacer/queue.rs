@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::vacancy::Foreseen;
 use super::{Arrival, Ask, Pacer, Rank, Refusal, Rejection, Release, Released, Ticket};
 use crate::throttle::line::Waiting;
 use crate::throttle::refusal::Room;
@@ -14,7 +15,7 @@ type Objection = (Duration, Rejection);
 impl<W> Pacer<W> {
     pub(super) fn queue(&mut self, id: LaneId, ask: &Ask, now: Duration, wake: impl FnOnce() -> W) -> Arrival {
         let (place, wait) = self.place_for(id, ask.rank, now);
-        let objections = self.objections(id, ask, now, place);
+        let objections = self.objections(id, ask, now, place, &mut Foreseen::default());
         if let Some((_, rejection)) = objections.first() {
             return Arrival::Refused(self.refusal(id, now, *rejection, &objections));
         }
@@ -78,10 +79,13 @@ impl<W> Pacer<W> {
         rejection: Rejection,
         released: &mut Released<W>,
     ) {
+        // A thousand may be refused at once, and all others wait for the machine meanwhile.
+        let mut foreseen = Foreseen::default();
         for Waiting { owner, rank, peer, wake, .. } in refused {
             let ask = Ask { class: self.table.lane(id).class, owner, rank, peer, is_rested: true };
             let (place, _) = self.place_for(id, rank, now);
-            let refusal = self.refusal(id, now, rejection, &self.objections(id, &ask, now, place));
+            let objections = self.objections(id, &ask, now, place, &mut foreseen);
+            let refusal = self.refusal(id, now, rejection, &objections);
             released.push((wake, Release::Refused(refusal)));
         }
     }
@@ -102,7 +106,14 @@ impl<W> Pacer<W> {
     }
 
     /// Returns why a newcomer may not wait that would have that place.
-    fn objections(&self, id: LaneId, ask: &Ask, now: Duration, place: usize) -> Vec<Objection> {
+    fn objections(
+        &self,
+        id: LaneId,
+        ask: &Ask,
+        now: Duration,
+        place: usize,
+        foreseen: &mut Foreseen,
+    ) -> Vec<Objection> {
         let lane = self.table.lane(id);
         let (line, room, until) = (&lane.line, self.room(), |nth| self.until(id, now, nth));
         let mut objections = Vec::new();
@@ -120,7 +131,7 @@ impl<W> Pacer<W> {
             objections.push((until(over), Rejection::LineFull));
         }
         if self.total_waiting() >= places(self.terms.max_waiting) {
-            objections.push((self.until_enough_go(id, ask, now, place), Rejection::Full));
+            objections.push((self.until_enough_go(id, ask, now, place, foreseen), Rejection::Full));
         }
         // Whoever is refused for another reason is to come back when this is none.
         let wait = until(place);
@@ -151,15 +162,15 @@ impl<W> Pacer<W> {
 
     /// Returns how long until so many have gone, of whichever lanes, that one more may wait, if no other comes: whoever obeys
     /// will have rested then.
-    fn until_enough_go(&self, id: LaneId, ask: &Ask, now: Duration, place: usize) -> Duration {
+    fn until_enough_go(&self, id: LaneId, ask: &Ask, now: Duration, place: usize, foreseen: &mut Foreseen) -> Duration {
         let (rested, total) = (Ask { is_rested: true, ..*ask }, self.total_waiting());
         let places = self.room().places(&rested, &self.table.lane(id).line, self.terms.max_waiting);
         if places == 0 {
             // It cannot wait, only go at once.
-            return self.until_gone(total, now).max(self.until(id, now, place));
+            return foreseen.until_gone(self, total, now).max(self.until(id, now, place));
         }
         let rest = if ask.is_rested { Duration::ZERO } else { REST };
-        self.until_gone((total + 1).saturating_sub(places), now).max(rest)
+        foreseen.until_gone(self, (total + 1).saturating_sub(places), now).max(rest)
     }
 
     fn room(&self) -> Room {

@@ -56,10 +56,35 @@ struct Together {
     bucket: Bucket,
 }
 
+/// What was reckoned of when so many will have gone: it holds until somebody comes, goes or leaves. Those who are refused
+/// together are told of one or two such numbers.
+#[derive(Debug, Default)]
+pub(super) struct Foreseen(Vec<(usize, Duration)>);
+
+impl Foreseen {
+    /// Returns how long until so many have gone, reckoned once.
+    pub(super) fn until_gone<W>(&mut self, pacer: &Pacer<W>, count: usize, now: Duration) -> Duration {
+        if let Some((_, until)) = self.0.iter().find(|(known, _)| *known == count) {
+            return *until;
+        }
+        let until = pacer.until_gone(count, now);
+        self.0.push((count, until));
+        until
+    }
+}
+
+#[cfg(test)]
+std::thread_local! {
+    /// How often it was reckoned.
+    pub(super) static RECKONED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 impl<W> Pacer<W> {
     /// Returns how long until so many of those who wait have gone, if nobody comes or leaves. If they are too many to be
     /// played ahead, that is when all will have.
-    pub(super) fn until_gone(&self, count: usize, now: Duration) -> Duration {
+    fn until_gone(&self, count: usize, now: Duration) -> Duration {
+        #[cfg(test)]
+        RECKONED.with(|count| count.set(count.get() + 1));
         if count > MOST_PLAYED {
             return self.terms.max_wait;
         }

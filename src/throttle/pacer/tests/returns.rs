@@ -138,3 +138,19 @@ fn where_more_would_have_to_go_than_can_be_played_ahead_a_refusal_tells_when_all
     assert_eq!(world.comes(read_of(0)), Told::Go);
     assert_eq!(world.comes(read_of(0)), Told::Refused(SECOND * 15, Rejection::Full));
 }
+
+#[test]
+fn when_five_hundred_are_refused_at_once_it_is_reckoned_once_when_enough_will_have_gone() {
+    let mut world = World::new(Terms { max_lanes: 20_000, ..terms(quota(millis(10), 1)) });
+    (0..501).for_each(|_| _ = world.comes(read_of(0)));
+    for who in 1..=9000 {
+        let write = Ask { owner: owner(who), ..write() };
+        (0..2).for_each(|_| _ = world.comes(write));
+    }
+    assert_eq!(world.waiting(), 9500);
+    vacancy::RECKONED.with(|count| count.set(0));
+
+    world.answers(0, Verdict::TooMany(Some(SECOND * 300)));
+
+    assert_eq!((world.waiting(), vacancy::RECKONED.with(std::cell::Cell::get)), (9000, 1));
+}
