@@ -48,7 +48,7 @@ use crate::chathub::OrganizationId;
 pub use arguments::{Arguments, Command, Probed};
 pub use change::Changed;
 pub use credentials::{Credentials, SingleCredential};
-pub use load::{load, load_admin};
+pub use load::{load, load_wanted};
 pub use print::reference;
 pub use problem::{Place, Problem, Problems};
 pub use rate::{Per, Rate};
@@ -189,8 +189,9 @@ pub struct Upstream {
     pub head_timeout: Duration,
     /// How long an answer's content may pause, 1 ms to 1 h. Default 60 s.
     pub idle_timeout: Duration,
-    /// How long the exchange of a list that may be stored, which is read whole, may take from the sending of the request (each
-    /// time it is sent) to the last byte of the answer, 1 ms to 1 h; what streams has no such limit. Default 60 s.
+    /// How long the exchange of a list that may be stored, which is read whole, may take each time it goes upstream, from
+    /// finding or making a connection to the last byte of the answer, 1 ms to 1 h; what streams has no such limit. Default
+    /// 60 s.
     pub total_timeout: Duration,
     /// How long an unused connection is kept, 1 ms to 1 h. Default 55 s, well below the 2 min after which Kestrel and
     /// what stands before it close theirs: who closes later meets resets.
@@ -227,7 +228,8 @@ pub struct Cache {
     /// send them.
     pub inspect_buffer: usize,
     /// Bytes of lists that are held at once while they are fetched, and if they were not stored until they are answered, 1 B to
-    /// 1 TiB and at least `max_body`; one that finds no room passes unstored. Default 32 MiB, so that four of the largest fit.
+    /// 1 TiB and at least `max_body`; one that finds no room passes unstored. What is stored
+    /// counts as `capacity` and no longer here. Default 32 MiB, so that four of the largest fit.
     pub fetch_buffer: usize,
     /// How long nothing is stored of the lists that a write of unknown outcome may still change, up to 1 h; zero holds
     /// such a write to be done when it ends. Default 5 s.

@@ -4,7 +4,7 @@
 //! They find the gateway by the settings it was started with, as they read them from the same file and environment, and
 //! speak to its admin listener. What a newcomer would get wrong: to read all settings for that. The file may have changed
 //! since, for the worse or for a newer gateway; the one that runs has refused it and serves, and a probe that failed for it
-//! would have the kubelet kill what then cannot start. So they read nothing but `admin.…`, and the secret only to show it.
+//! would have the kubelet kill what then cannot start. So they look at nothing but [`wanted`].
 //! And to print nothing: a probe that fails is read in the events of a pod at night; its one line says what was asked, of
 //! whom, and what came.
 
@@ -79,6 +79,15 @@ pub enum ControlError {
         /// What was there at the end.
         state: String,
     },
+}
+
+/// Returns the settings without which a subcommand cannot ask.
+#[must_use]
+pub const fn wanted(command: Command) -> &'static [&'static str] {
+    match command {
+        Command::Drain { .. } | Command::Quit { .. } => &["admin.listen", "admin.token_file"],
+        _ => &["admin.listen"],
+    }
 }
 
 /// Does what a subcommand asks for, and returns what is to be told.

@@ -54,7 +54,7 @@ fn print(mut source: Source) -> Result<String, Box<dyn std::error::Error>> {
 
 /// Asks a gateway that runs.
 fn ask(command: Command, source: &Source) -> Result<String, Box<dyn std::error::Error>> {
-    let config = source.admin().map_err(Unfit::from)?;
+    let config = source.wanted(control::wanted(command)).map_err(Unfit::from)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(control::run(command, &config))?)
 }

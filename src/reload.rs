@@ -18,7 +18,7 @@ use futures_util::stream::unfold;
 use http::Uri;
 use tokio::signal::unix::Signal;
 
-use crate::config::{Arguments, Config, Credentials, Problems, load, load_admin};
+use crate::config::{Arguments, Config, Credentials, Problems, load, load_wanted};
 use crate::pem::TlsError;
 use crate::secret::Secret;
 use crate::upstream::connector::Trust;
@@ -98,14 +98,14 @@ impl Source {
         load(&self.arguments, self.environment.iter().cloned(), |path| text(read(files, is_again, path)?))
     }
 
-    /// Reads the settings of the admin listener, for whoever asks a gateway that runs. What is wrong elsewhere has its
-    /// default: see [`load_admin`].
+    /// Reads the settings for whoever asks a gateway that runs, and wants no others than these. What is wrong elsewhere has
+    /// its default: see [`load_wanted`].
     ///
     /// # Errors
     ///
     /// All that is wrong with those.
-    pub fn admin(&self) -> Result<Config, Problems> {
-        load_admin(&self.arguments, self.environment.iter().cloned(), |path| text(std::fs::read(path)?))
+    pub fn wanted(&self, wanted: &[&str]) -> Result<Config, Problems> {
+        load_wanted(wanted, &self.arguments, self.environment.iter().cloned(), |path| text(std::fs::read(path)?))
     }
 
     /// Reads the settings and the files that they name.

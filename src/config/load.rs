@@ -32,15 +32,16 @@ pub fn load(
     Problems::from_unordered(problems).map_or(Ok(config), Err)
 }
 
-/// Returns the settings as [`load`] does, but looks at those of the admin listener only: whatever is wrong elsewhere has
-/// its default. For whoever asks a gateway that runs; it may run on older settings than those that are there now, and is
-/// not to be called dead for a fault in a file that it has refused.
+/// Returns the settings as [`load`] does, but looks at those that are `wanted` only, `admin.listen` among them: whatever is
+/// wrong elsewhere has its default. For whoever asks a gateway that runs; it may run on older settings than those that are
+/// there now, and is not to be called dead for a fault in a file that it has refused.
 ///
 /// # Errors
 ///
-/// All that is wrong with `admin.…`; and that the file cannot be read, if it must be: neither environment nor flag gives
+/// All that is wrong with the `wanted`; and that the file cannot be read, if it must be: neither environment nor flag gives
 /// `admin.listen`.
-pub fn load_admin(
+pub fn load_wanted(
+    wanted: &[&str],
     arguments: &Arguments,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     read: impl FnOnce(&Path) -> io::Result<String>,
@@ -52,7 +53,7 @@ pub fn load_admin(
     let (config, mut problems) = understand(raw);
     problems.retain(|problem| match problem.path.as_str() {
         "" => !can_be_asked,
-        path => path.starts_with("admin."),
+        path => wanted.contains(&path),
     });
     Problems::from_unordered(problems).map_or(Ok(config), Err)
 }

@@ -84,7 +84,9 @@ async fn a_probe_does_not_fail_for_what_is_wrong_elsewhere_in_the_settings() {
     };
     let by_flag = ["--admin-listen", admin.as_str()];
     let secret = "admin.token_file = \"/nowhere/token\"\n";
-    let wrong = format!("server.drain_deadline = \"1\"\ncache.max_bdy = 1\nserver.drain_delay = \"9h\"\n{secret}");
+    let wrong = format!(
+        "admin.max_connections = 0\nadmin.of_the_next_version = 1\nserver.drain_deadline = \"1\"\ncache.max_bdy = 1\nserver.drain_delay = \"9h\"\n{secret}"
+    );
     let ready = (Some(0), "ready".to_owned());
 
     assert_eq!(ask("probe", &[], &format!("admin.listen = \"{admin}\"\n{wrong}")), ready);
