@@ -206,10 +206,7 @@ impl Gateway {
                     stacks.iter().zip(works.stacks()).for_each(|(current, stack)| current.replace(stack));
                     tell(&changed, &metrics.settings);
                 }
-                Err(unfit) => {
-                    tracing::error!(error = chain(&unfit), "the settings are refused, those before go on");
-                    metrics.settings.refused();
-                }
+                Err(unfit) => refuse(&unfit, &metrics.settings),
             }
             ready(())
         });
@@ -231,6 +228,12 @@ fn renew(loaded: Loaded, works: &mut Works, serving: &Serving, metrics: &Metrics
     metrics.operators.watch(&measured.organizations);
     telemetry::logging::set_level(log.level);
     changed
+}
+
+/// Tells of settings that cannot be used.
+fn refuse(unfit: &Unfit, metrics: &SettingsMetrics) {
+    tracing::error!(error = chain(unfit), "the settings are refused, those before go on");
+    metrics.refused();
 }
 
 /// Tells of settings that are in force.
