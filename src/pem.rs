@@ -108,7 +108,8 @@ pub fn first_to_end(certificates: &[CertificateDer<'_>]) -> Option<Range<Duratio
 }
 
 /// The same of authorities, of which those that have ended already count only if there are no others: a bundle may hold
-/// roots that ended long ago and that nobody misses.
+/// roots that ended long ago and that nobody misses. One that ends while the gateway runs is told of until the files are read
+/// again.
 #[must_use]
 pub fn next_to_end(authorities: &[CertificateDer<'_>]) -> Option<Range<Duration>> {
     next_to_end_at(crate::clock::system(), authorities)

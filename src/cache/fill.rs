@@ -42,7 +42,7 @@ pub struct FillLayer {
     pub max_body: usize,
     /// Where all lists are held while they are read, and those that were not stored until their client has them.
     pub buffer: Buffer,
-    /// The longest that the exchange of a list may take, from the sending of the request to the last byte of content.
+    /// The longest that the exchange of a list may take, connecting included, up to the last byte of content.
     pub total_timeout: Duration,
     /// The time.
     pub clock: Clock,
@@ -181,7 +181,8 @@ impl FillLayer {
             Ok(entry)
         });
         match stored {
-            // The store answers for these bytes, which others may have brought before; ours are let go.
+            // The store answers for these bytes, which others may have brought before; ours are let go. Who takes an answer
+            // slowly holds them even when they have left the store, as with a hit: `server.send_timeout` bounds that.
             Ok(entry) => (entry.bytes().into(), Ok(())),
             Err(detail) => (whole.into_body(), Err(detail)),
         }

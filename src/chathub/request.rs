@@ -43,7 +43,7 @@ pub struct RoutedRequest {
     pub list: Option<List>,
     /// Who sent it.
     pub identity: Identity,
-    /// The longest that its exchange may take from the sending to the last byte, if its answer is read whole.
+    /// The longest that its exchange may take, from connecting to the last byte, if its answer is read whole.
     pub total_timeout: Option<Duration>,
     /// Its place among those that are on their way, once it has one.
     pub place: Option<Place>,

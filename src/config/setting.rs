@@ -190,7 +190,7 @@ pub(super) static SETTINGS: &[Setting] = settings! {
     upstream.connect_timeout: TIMEOUT, "How long connecting may take";
     upstream.head_timeout: TIMEOUT, "How long the beginning of an answer may take";
     upstream.idle_timeout: TIMEOUT, "How long an answer's content may pause";
-    upstream.total_timeout: TIMEOUT, "How long a list that may be stored may take in all, from the sending on";
+    upstream.total_timeout: TIMEOUT, "How long a list that may be stored may take in all, connecting included";
     upstream.pool_idle_timeout: TIMEOUT, "How long an unused connection is kept";
     upstream.pool_max_idle: Kind::Number(0..=10_000), "Unused connections that are kept in all, beside one for each worker; 0: none";
     upstream.warm: Kind::Switch, "Whether connections are made at the start, so that nobody waits for them" [fixed];

@@ -72,7 +72,8 @@ impl Trust {
     }
 }
 
-type Source = Box<dyn std::error::Error + Send + Sync>;
+/// Why there is no connection, in the words of whichever library.
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Makes connections within a time limit.
 #[derive(Debug, Clone)]
@@ -87,7 +88,8 @@ pub struct TimedConnector {
 pub struct ConnectTimeout(pub Duration);
 
 impl TimedConnector {
-    /// Creates a connector. Over TLS it offers nothing but HTTP/1.1 (ALPN, RFC 7301): see [`pool`](super::pool).
+    /// Creates a connector. Over TLS it offers no protocol (ALPN, RFC 7301), so that HTTP/1.1 is spoken: see
+    /// [`pool`](super::pool).
     #[must_use]
     pub fn new(limit: Duration, tls: ClientConfig) -> Self {
         let mut tcp = HttpConnector::new();

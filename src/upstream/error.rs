@@ -35,8 +35,7 @@ pub enum UpstreamError {
     /// The content of an answer that the gateway reads whole broke off.
     #[error("read the upstream's content whole")]
     Content(#[source] BodyError),
-    /// An answer that the gateway reads whole took longer than `upstream.total_timeout`, counted from the sending of its
-    /// request.
+    /// An answer that the gateway reads whole took longer than `upstream.total_timeout`, connecting included.
     #[error("read the upstream's content in time")]
     ContentTimeout,
 }

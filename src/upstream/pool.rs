@@ -26,14 +26,12 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tower::Service;
 
-use super::connector::TimedConnector;
+use super::connector::{Source, TimedConnector};
 use crate::wire::Body;
 
 /// What is read of an answer ahead of its client, and the longest head. The library's own bound is six times as large, which
 /// a thousand clients that take their answers slowly would have for themselves.
 const READ_BUFFER: usize = 64 << 10;
-
-type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// A pool of connections to one upstream.
 #[derive(Debug)]

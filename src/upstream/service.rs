@@ -16,7 +16,7 @@ use tower::Service;
 
 use super::body::{Progress, Received, Watched};
 use super::client::Client;
-use super::connector::ConnectTimeout;
+use super::connector::{ConnectTimeout, Source};
 use super::error::UpstreamError;
 use super::pool::{Lent, SendError};
 use super::streams::{Events, Kind, Streaming};
@@ -29,8 +29,6 @@ use crate::telemetry::metrics::{InFlight, UpstreamMetrics, UpstreamOutcome};
 use crate::wire::event_stream::names_event_stream;
 use crate::wire::request::expects_to_be_asked;
 use crate::wire::{Body, Interim, RequestParts, Response, hop_by_hop};
-
-type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// The leaf of the stack. Clones share it.
 #[derive(Debug, Clone)]
@@ -91,7 +89,7 @@ impl Parts {
         let (route, attempt) = (request.route, Attempt::begin(&self, request.route));
         request.invite();
         let is_long = request.may_last();
-        let head_timeout = request.total_timeout.map_or(self.head_timeout, |total| total.min(self.head_timeout));
+        let latest = request.total_timeout.map(|total| attempt.began + total);
         // Held until the response's head is there.
         let mut place = request.place;
         let RequestParts { head, body, interim, .. } = request.request.into_parts();
@@ -114,8 +112,8 @@ impl Parts {
             tunnel.ask(request.headers_mut());
         }
         let is_poll = is_long && tunnel.is_none() && is_poll(route, &request);
-        let limit = (!is_long).then_some(head_timeout);
-        let sent = self.send(request, route, limit, progress, attempt.began);
+        let limit = (!is_long).then_some(self.head_timeout);
+        let sent = self.send(request, route, (limit, latest), progress, attempt.began);
         let result = if is_poll { self.poll(sent).await } else { sent.await.map(Some) };
         let Some(result) = result.transpose() else {
             attempt.end(UpstreamOutcome::Other);
@@ -128,12 +126,13 @@ impl Parts {
         Ok(response)
     }
 
-    /// Sends the request and waits for the response's head: for as long as it takes if there is no `limit`.
+    /// Sends the request and waits for the response's head: for as long as it takes if there is no `limit`, and until
+    /// the `latest` time if there is one.
     async fn send(
         &self,
         mut request: http::Request<Body>,
         route: Route,
-        limit: Option<Duration>,
+        (limit, latest): (Option<Duration>, Option<Instant>),
         progress: Option<Progress>,
         mut began: Instant,
     ) -> Result<Answer, Error> {
@@ -155,7 +154,7 @@ impl Parts {
             let stalled = pin!(async {
                 match (limit, &progress) {
                     (None, _) => pending().await,
-                    (Some(limit), None) => sleep_until(began + limit).await,
+                    (Some(limit), None) => sleep_until(latest.map_or(began + limit, |at| at.min(began + limit))).await,
                     (Some(limit), Some(progress)) => progress.stalled(limit).await,
                 }
             });
