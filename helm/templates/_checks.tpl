@@ -191,34 +191,21 @@ itself, content on its way, and what the allocator keeps.
 {{- end -}}
 {{- end }}
 
-{{/* Of two variables of one name Kubernetes takes the last without a word, and any goes before the file. */}}
+{{/*
+Of two variables of one name Kubernetes takes the last without a word. And what sets the gateway stands under `settings`,
+where all that is checked here looks: a variable goes before the file, past every check.
+*/}}
 {{- define "chathub-gateway.checkEnv" -}}
 {{- $seen := dict "CHATHUB_GATEWAY_CONFIG" "the chart sets it" -}}
-{{- range include "chathub-gateway.shapeEnv" . | fromYamlArray -}}
-{{- $_ := set $seen .name "the chart sets it, by listenHost, ports, secrets and settings" -}}
-{{- end -}}
-{{- range $section, $entries := include "chathub-gateway.fileSettings" . | fromYaml -}}
-{{- range include "chathub-gateway.paths" (dict "path" $section "entries" $entries) | fromYamlArray -}}
-{{- $_ := set $seen (include "chathub-gateway.variable" .) (printf "settings.%s is set too, by you or by the chart" .) -}}
-{{- end -}}
-{{- end -}}
 {{- range .Values.extraEnv -}}
 {{- $name := .name -}}
 {{- with get $seen $name -}}
 {{- fail (printf "extraEnv: %s: %s; leave one of them out" $name .) -}}
 {{- end -}}
+{{- if hasPrefix "CHATHUB_GATEWAY__" $name -}}
+{{- $path := trimPrefix "CHATHUB_GATEWAY__" $name | lower | replace "__" "." -}}
+{{- fail (printf "extraEnv: %s: write it as settings.%s, or as what sets its address or file (listenHost, ports, secrets)" $name $path) -}}
+{{- end -}}
 {{- $_ := set $seen $name "it stands there twice" -}}
 {{- end -}}
-{{- end }}
-
-{{/* The paths of settings in a section and below, as a YAML list. */}}
-{{- define "chathub-gateway.paths" -}}
-{{- range $name, $value := .entries }}
-{{- $path := printf "%s.%s" $.path $name }}
-{{- if kindIs "map" $value }}
-{{- include "chathub-gateway.paths" (dict "path" $path "entries" $value) }}
-{{- else }}
-- {{ $path }}
-{{- end }}
-{{- end }}
 {{- end }}

@@ -59,8 +59,7 @@ address in {{ . }} (init containers of their own do not){{ end }}. In these name
 For pods that a Deployment has made already:
 
   kubectl patch deployment NAME --patch '{"spec":{"template":{"metadata":{"labels":{ {{- .Values.injection.label | toRawJson }}:"true"}}}}}'
-
-{{- with .Values.baseUrlVariable }}
+{{ with .Values.baseUrlVariable }}
 A container that takes {{ . }} from elsewhere (valueFrom) keeps it, and goes past the gateway unless it has the
 gateway's address, {{ include "chathub-gateway.baseUrl" $ }}, from there.
 {{- end }}

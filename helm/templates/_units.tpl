@@ -39,7 +39,7 @@ can be multiplied by them. What is cut off here is beyond every bound.
 {{/* Bytes of a size such as 64MiB, 64Mi, 64M, 0.5Gi, 5e8 or 64; of a part of a byte, none. */}}
 {{- define "chathub-gateway.bytes" -}}
 {{- $text := toString . -}}
-{{- $number := regexFind "^[0-9]*[.]?[0-9]*([eE][0-9]+)?" $text -}}
+{{- $number := regexFind "^[0-9]*[.]?[0-9]*([eE][-+]?[0-9]+)?" $text -}}
 {{- $unit := trimPrefix $number $text -}}
 {{- $power := trimSuffix "B" $unit -}}
 {{- $powers := dict "" 0 "K" 1 "k" 1 "M" 2 "G" 3 "T" 4 "P" 5 "E" 6 "Ki" 1 "Mi" 2 "Gi" 3 "Ti" 4 "Pi" 5 "Ei" 6 -}}

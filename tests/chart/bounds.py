@@ -91,7 +91,7 @@ def check_rules(gateway: Path, chart: Path) -> None:
 
 
 def check_memory(chart: Path) -> None:
-    """A limit of memory is understood however Kubernetes lets it be written, and printed as a whole number."""
+    """A limit of memory is understood as Kubernetes lets it be written (but in thousandths), and printed as it was."""
     for given, printed in (
         (201326592, "201326592"),
         (201326592.0, "201326592"),
@@ -99,6 +99,7 @@ def check_memory(chart: Path) -> None:
         ("0.5Gi", "0.5Gi"),
         (".2Gi", ".2Gi"),
         ("5e8", "5e8"),
+        ("2e+8", "2e+8"),
         ("0.001T", "0.001T"),
         ("1Pi", "1Pi"),
     ):

@@ -35,7 +35,7 @@ MONITORING = {
 IMAGE = {"registry": "registry.example/team", "digest": DIGEST, "tag": "ignored"}
 
 EXTRA = {
-    "extraEnv": [{"name": "CHATHUB_GATEWAY__LOG__LEVEL", "value": "debug"}],
+    "extraEnv": [{"name": "TZ", "value": "UTC"}],
     "extraVolumes": [{"name": "more", "emptyDir": {}}],
     "extraVolumeMounts": [{"name": "more", "mountPath": "/more"}],
 }
@@ -219,6 +219,10 @@ REFUSALS = [
             "extraEnv": [{"name": "CHATHUB_GATEWAY__ADMIN__TOKEN_FILE", "value": "/token"}],
         },
         ("extraEnv", "CHATHUB_GATEWAY__ADMIN__TOKEN_FILE", "secrets"),
+    ),
+    Refusal(
+        {"extraEnv": [{"name": "CHATHUB_GATEWAY__SERVER__MAX_BODY", "value": "9GiB"}]},
+        ("extraEnv", "CHATHUB_GATEWAY__SERVER__MAX_BODY", "settings.server.max_body"),
     ),
     Refusal(
         {"extraEnv": [{"name": "CHATHUB_GATEWAY__SERVER__WORKERS", "value": "9"}]},
